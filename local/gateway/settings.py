@@ -1,0 +1,38 @@
+"""What the gateway is told when it starts; every limit that AWS fixes is a field, so that tests can see it work."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ACCOUNT_ID = "000000000000"
+"""The account of the local platform, in ARNs and events."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Addresses, folders and limits. Times are seconds, sizes bytes.
+
+    ``home`` is the platform's data folder (logs go to ``home/logs``), ``task_root`` the folder that functions
+    are imported from. ``management_port`` is the internal listener of ``@connections``; 0 takes a free port.
+    """
+
+    home: Path
+    task_root: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    management_port: int = 0
+    region: str = "us-east-1"
+    account_id: str = ACCOUNT_ID
+    api_id: str = "fullonlocal"
+    websocket_api_id: str = "fullonsocket"
+    cors_origins: tuple[str, ...] = ()
+    cors_credentials: bool = True
+    statics: Path | None = None
+    reload: bool = True
+    maximum_concurrency: int = 4
+    idle_expiry: float = 900.0
+    identity_ttl: float | None = None
+    """Overrides the authorizer's ``identity_ttl`` of the manifest."""
+    websocket_idle_timeout: float = 600.0
+    websocket_maximum_age: float = 7200.0
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    """Environment that function processes inherit, before the Lambda variables are added; holds secrets."""
