@@ -1,1 +1,1 @@
-"""."""
+"""Long-lived daemons: one module is one container service."""

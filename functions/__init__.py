@@ -1,1 +1,1 @@
-"""."""
+"""Lambda functions: one folder is one function; manifest.toml lists them all, and the daemons."""

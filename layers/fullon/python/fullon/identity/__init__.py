@@ -1,1 +1,1 @@
-"""."""
+"""Who is calling: users, sessions, tokens, API keys, roles and scopes."""

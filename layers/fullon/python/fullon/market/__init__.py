@@ -1,1 +1,1 @@
-"""."""
+"""Market data: ticks, candles and public trades, as values, in PostgreSQL and in Valkey."""

@@ -1,1 +1,1 @@
-"""."""
+"""WebSocket connections, their subscriptions, and the fan-out of changes to them."""

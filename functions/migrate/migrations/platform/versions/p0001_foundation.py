@@ -1,0 +1,159 @@
+"""Users, credentials, venues, daemons, audit and WebSocket connections.
+
+Revision ID: p0001
+"""
+
+from alembic import op
+
+revision = "p0001"
+down_revision: str | None = None
+branch_labels = None
+depends_on = None
+
+IDENTITY = """
+CREATE TABLE users (
+    uid uuid PRIMARY KEY,
+    mail text NOT NULL CHECK (mail = lower(mail) AND length(mail) BETWEEN 3 AND 254),
+    password_hash text NOT NULL,
+    name text NOT NULL DEFAULT '',
+    lastname text NOT NULL DEFAULT '',
+    phone text NOT NULL DEFAULT '',
+    id_num text NOT NULL DEFAULT '',
+    role text NOT NULL CHECK (role IN ('admin', 'trader', 'viewer')),
+    active boolean NOT NULL DEFAULT true,
+    manager_uid uuid REFERENCES users (uid) ON DELETE SET NULL,
+    note text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT users_mail_unique UNIQUE (mail)
+);
+CREATE TABLE sessions (
+    sid uuid PRIMARY KEY,
+    uid uuid NOT NULL REFERENCES users (uid) ON DELETE CASCADE,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    revoked_reason text NOT NULL DEFAULT '',
+    user_agent text NOT NULL DEFAULT '',
+    address text NOT NULL DEFAULT ''
+);
+CREATE INDEX sessions_of_user ON sessions (uid) WHERE revoked_at IS NULL;
+CREATE TABLE refresh_tokens (
+    hash bytea PRIMARY KEY,
+    sid uuid NOT NULL REFERENCES sessions (sid) ON DELETE CASCADE,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    spent_at timestamptz
+);
+CREATE INDEX refresh_tokens_of_session ON refresh_tokens (sid);
+CREATE TABLE api_keys (
+    id uuid PRIMARY KEY,
+    uid uuid NOT NULL REFERENCES users (uid) ON DELETE CASCADE,
+    prefix text NOT NULL,
+    hash bytea NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL DEFAULT '',
+    scopes text[] NOT NULL CHECK (scopes <@ ARRAY['read', 'trade', 'admin'] AND cardinality(scopes) > 0),
+    is_active boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    last_used_at timestamptz,
+    CONSTRAINT api_keys_prefix_unique UNIQUE (prefix)
+);
+CREATE INDEX api_keys_of_user ON api_keys (uid);
+CREATE TABLE login_failures (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account bytea NOT NULL,
+    address text NOT NULL,
+    at timestamptz NOT NULL
+);
+CREATE INDEX login_failures_of_account ON login_failures (account, at);
+CREATE INDEX login_failures_of_address ON login_failures (address, at);
+CREATE TABLE ws_tickets (
+    hash bytea PRIMARY KEY,
+    context jsonb NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+"""
+
+VENUES = """
+CREATE TABLE cat_exchanges (
+    cat_ex_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL CHECK (name = lower(name) AND name ~ '^[a-z0-9_-]{1,40}$'),
+    ccxt_id text NOT NULL,
+    title text NOT NULL DEFAULT '',
+    active boolean NOT NULL DEFAULT true,
+    paper boolean NOT NULL DEFAULT false,
+    params jsonb NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT cat_exchanges_name_unique UNIQUE (name)
+);
+CREATE TABLE symbols (
+    symbol_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    cat_ex_id integer NOT NULL REFERENCES cat_exchanges (cat_ex_id) ON DELETE CASCADE,
+    symbol text NOT NULL CHECK (length(symbol) BETWEEN 1 AND 64),
+    base text NOT NULL,
+    quote text NOT NULL,
+    settle text,
+    futures boolean NOT NULL DEFAULT false,
+    price_decimals integer CHECK (price_decimals BETWEEN 0 AND 18),
+    quantity_decimals integer CHECK (quantity_decimals BETWEEN 0 AND 18),
+    tick_size numeric(38, 18) CHECK (tick_size > 0),
+    step_size numeric(38, 18) CHECK (step_size > 0),
+    min_quantity numeric(38, 18) CHECK (min_quantity >= 0),
+    min_notional numeric(38, 18) CHECK (min_notional >= 0),
+    updateframe text NOT NULL DEFAULT '1m',
+    backtest integer NOT NULL DEFAULT 30 CHECK (backtest BETWEEN 0 AND 3650),
+    only_ticker boolean NOT NULL DEFAULT false,
+    active boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT symbols_exchange_symbol_unique UNIQUE (cat_ex_id, symbol)
+);
+COMMENT ON COLUMN symbols.backtest IS 'Days of history to load when none is stored.';
+"""
+
+FLEET = """
+CREATE TABLE leases (
+    name text PRIMARY KEY,
+    holder text NOT NULL,
+    fence bigint NOT NULL,
+    acquired_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+"""
+
+STREAMS = """
+CREATE TABLE ws_connections (
+    connection_id text PRIMARY KEY,
+    uid uuid NOT NULL REFERENCES users (uid) ON DELETE CASCADE,
+    identity jsonb NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('jwt', 'api_key')),
+    session uuid NOT NULL,
+    connected_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX ws_connections_of_user ON ws_connections (uid);
+CREATE INDEX ws_connections_of_session ON ws_connections (session);
+CREATE TABLE ws_subscriptions (
+    connection_id text NOT NULL REFERENCES ws_connections (connection_id) ON DELETE CASCADE,
+    channel text NOT NULL,
+    key text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (connection_id, channel, key)
+);
+CREATE SEQUENCE ws_changes;
+"""
+
+
+def upgrade() -> None:
+    for block in (IDENTITY, VENUES, FLEET, STREAMS):
+        op.execute(block)
+
+
+def downgrade() -> None:
+    op.execute("DROP SEQUENCE ws_changes")
+    op.execute(
+        "DROP TABLE ws_subscriptions, ws_connections, leases, symbols, cat_exchanges, ws_tickets,"
+        " login_failures, api_keys, refresh_tokens, sessions, users"
+    )

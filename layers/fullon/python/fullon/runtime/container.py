@@ -1,0 +1,150 @@
+"""The one place that wires settings to stores. Everything opens on first use and is kept for the life of the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from fullon.kernel.clock import Clock, SystemClock
+from fullon.kernel.errors import Unavailable
+from fullon.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from fullon.identity.service import Principals
+
+    Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
+    Pool = asyncpg.Pool[Any]
+
+#: Failures of the network or the server that a later try may not see. A constraint violation is not among them.
+DATABASE_DOWN = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+)
+
+
+class Container:
+    """Pools and clients of one process, opened lazily so that a cold start pays only for what the request needs."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self._database: Pool | None = None
+        self._candles: Pool | None = None
+        self._valkey: Redis | None = None
+        self._opening = asyncio.Lock()
+
+    async def database(self) -> Pool:
+        """Pool on the platform database.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+        """
+        if self._database is None:
+            async with self._opening:
+                if self._database is None:
+                    self._database = await self._open(self.settings.platform_dsn())
+        return self._database
+
+    async def candles(self) -> Pool:
+        """Pool on the candle database.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+        """
+        if self._candles is None:
+            async with self._opening:
+                if self._candles is None:
+                    self._candles = await self._open(self.settings.candles_dsn())
+        return self._candles
+
+    @property
+    def valkey(self) -> Redis:
+        """Client of Valkey (answers are bytes); it connects at the first command and again after a loss."""
+        if self._valkey is None:
+            from redis.asyncio import Redis
+            from redis.asyncio.retry import Retry
+            from redis.backoff import NoBackoff
+
+            self._valkey = Redis.from_url(
+                self.settings.valkey_url(),
+                socket_connect_timeout=2,
+                socket_timeout=5,
+                health_check_interval=15,
+                retry=Retry(NoBackoff(), 1),
+            )
+        return self._valkey
+
+    @property
+    def principals(self) -> Principals:
+        """Whether a session, key or user still stands: Valkey first, else PostgreSQL."""
+        from fullon.identity.service import Principals
+
+        return Principals(self.valkey, self.connection)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection of the platform database, without a transaction.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+        """
+        pool = await self.database()
+        with unavailable_when_down():
+            async with pool.acquire(timeout=self.settings.db_connect_timeout) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction on the platform database, committed when the block ends well.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+        """
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        for pool in (self._database, self._candles):
+            if pool is not None:
+                pool.terminate()
+        self._database = self._candles = None
+        if self._valkey is not None:
+            await self._valkey.aclose()
+            self._valkey = None
+
+    async def _open(self, dsn: str) -> Pool:
+        with unavailable_when_down():
+            return await asyncpg.create_pool(
+                dsn,
+                ssl=False if self.settings.db_ssl == "disable" else self.settings.db_ssl,
+                min_size=0,
+                max_size=self.settings.db_pool_size,
+                max_inactive_connection_lifetime=240,
+                timeout=self.settings.db_connect_timeout,
+                command_timeout=25,
+                server_settings={"application_name": "fullon", "jit": "off", "timezone": "UTC"},
+            )
+
+
+class unavailable_when_down:  # noqa: N801 - reads as a sentence where it is used
+    """Turn "the server is not there" of the driver into :class:`Unavailable`, and let everything else through."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DATABASE_DOWN):
+            raise Unavailable("The database cannot be reached; try again shortly.", code="database_down") from error

@@ -1,0 +1,45 @@
+"""Lists in pages: ``limit`` and an opaque ``cursor`` in, ``{items, next_cursor}`` out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Generic, TypeVar
+
+import orjson
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from fullon.kernel.errors import Invalid
+
+Item = TypeVar("Item")
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many items at most.", examples=[50])]
+Cursor = Annotated[str | None, Query(description="The next_cursor of the page before.", examples=["WyIyMDI2Il0"])]
+
+
+class Page(BaseModel, Generic[Item]):
+    """Part of a list, in a stable order."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(default=None, description="Ask for the next page with it; null on the last.")
+
+
+def encode_cursor(*key: str | int) -> str:
+    """The sort key of a page's last item, as an opaque word."""
+    return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, length: int) -> list[str | int]:
+    """The sort key that :func:`encode_cursor` wrote.
+
+    Raises:
+        Invalid: it is not a cursor of this list.
+    """
+    try:
+        key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        key = None
+    if not isinstance(key, list) or len(key) != length or not all(isinstance(part, str | int) for part in key):
+        raise Invalid("The cursor is not one of this list.", fields={"cursor": "not a cursor of this list"})
+    return key

@@ -1,0 +1,134 @@
+"""Settings of every process: environment variables, and locally a ``.env`` file; unknown enumeration values refused."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal, Self
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from fullon.kernel.errors import Invalid
+
+_WEAK_SECRETS = {"secret", "changeme", "change-me", "default", "development", "password", "fullon"}
+_SECRET_MINIMUM = 32
+_URL_PREFIX = "EXCHANGE_URL_"
+
+
+class Settings(BaseSettings):
+    """All settings. Application code sees only these, never whether it runs locally or in the cloud."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    environment: Literal["local", "cloud"] = "cloud"
+
+    database_url: SecretStr | None = None
+    db_host: str = "127.0.0.1"
+    db_port: int = 5432
+    db_name: str = "fullon"
+    db_user: str = "fullon"
+    db_password: SecretStr = SecretStr("")
+    db_ohlcv_name: str = "fullon_ohlcv"
+    db_ssl: Literal["disable", "require", "verify-full"] = "disable"
+    db_pool_size: int = Field(2, ge=1, le=50)
+    db_connect_timeout: float = Field(5.0, gt=0)
+
+    redis_url: SecretStr | None = None
+    redis_host: str = "127.0.0.1"
+    redis_port: int = 6379
+    redis_db: int = 0
+    redis_password: SecretStr = SecretStr("")
+    redis_ssl: bool = False
+
+    jwt_secret_key: SecretStr = SecretStr("")
+    jwt_private_key: SecretStr | None = None
+    jwt_public_key: str | None = None
+    jwt_previous_keys: SecretStr | None = None
+    jwt_key_id: str = "1"
+    jwt_algorithm: Literal["HS256", "EdDSA", "RS256"] = "HS256"
+    jwt_issuer: str = "fullon"
+    jwt_audience: str = "fullon-api"
+    jwt_expiration_minutes: int = Field(60, ge=1, le=24 * 60)
+    refresh_expiration_days: int = Field(7, ge=1, le=90)
+
+    admin_mail: str = "admin@fullon"
+    api_prefix: str = "/api/v1"
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    enable_registration: bool = False
+    encryption_key: SecretStr | None = None
+    services_to_auto_start: Annotated[tuple[str, ...], NoDecode] = ("streamer",)
+
+    aws_region: str = "us-east-1"
+    aws_endpoint_url_ecs: str | None = None
+    aws_endpoint_url_apigatewaymanagementapi: str | None = None
+    ecs_cluster: str = "fullon"
+
+    @field_validator("cors_origins", "services_to_auto_start", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _no_wildcard(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in origins:
+            raise ValueError("list the origins; * is refused because answers carry credentials")
+        return origins
+
+    @model_validator(mode="after")
+    def _strong_secret(self) -> Self:
+        if self.environment == "local" or self.jwt_algorithm != "HS256":
+            return self
+        secret = self.jwt_secret_key.get_secret_value()
+        if len(secret.encode()) < _SECRET_MINIMUM or secret.lower() in _WEAK_SECRETS or len(set(secret)) < 8:
+            raise ValueError(f"JWT_SECRET_KEY must be a random secret of at least {_SECRET_MINIMUM} bytes")
+        return self
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read the environment.
+
+        Raises:
+            Invalid: a value is missing or refused; the sentence names the variable and never shows a value.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(str(part) for part in item['loc']).upper() or 'SETTINGS'}: {item['msg']}"
+                for item in error.errors(include_input=False, include_url=False, include_context=False)
+            )
+            raise Invalid(f"The settings are not usable: {problems}.", code="settings") from None
+
+    def platform_dsn(self) -> str:
+        """Address of the platform database; holds the password, so never log it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return self._dsn(self.db_name)
+
+    def candles_dsn(self) -> str:
+        """Address of the candle database, on the same server unless DATABASE_URL says otherwise."""
+        if self.database_url is None:
+            return self._dsn(self.db_ohlcv_name)
+        address, _, query = self.database_url.get_secret_value().partition("?")
+        return f"{address.rsplit('/', 1)[0]}/{self.db_ohlcv_name}" + (f"?{query}" if query else "")
+
+    def valkey_url(self) -> str:
+        """Address of Valkey; holds the password, so never log it."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        scheme = "rediss" if self.redis_ssl else "redis"
+        password = self.redis_password.get_secret_value()
+        login = f":{quote(password, safe='')}@" if password else ""
+        return f"{scheme}://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+
+    def exchange_url(self, exchange: str) -> str | None:
+        """Base address that replaces a venue's own (``EXCHANGE_URL_PAPER``), or None for the real one."""
+        return os.environ.get(_URL_PREFIX + exchange.upper())
+
+    def _dsn(self, name: str) -> str:
+        password = quote(self.db_password.get_secret_value(), safe="")
+        return f"postgresql://{quote(self.db_user, safe='')}:{password}@{self.db_host}:{self.db_port}/{name}"
