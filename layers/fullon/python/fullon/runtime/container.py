@@ -1,4 +1,4 @@
-"""The one place that wires settings to stores. Everything opens on first use and is kept for the life of the process."""
+"""The one place that wires settings to stores. Everything opens on first use and lives as long as the process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The HTTP edge of every domain function: a FastAPI app with problem answers, request ids and the caller's identity.
+"""The HTTP edge of every domain function: a FastAPI app with problem answers, request ids and the identity.
 
-Identity comes from the authorizer's context in the gateway event and from nowhere else; an app that is called without one
-refuses. Handlers and dependencies are ``async def`` (a plain one costs a thread hop) and middleware is plain ASGI.
+Identity comes from the authorizer's context in the gateway event and from nowhere else; an app that is called
+without one refuses. Handlers and dependencies are ``async def`` (a plain one costs a thread hop), middleware is
+plain ASGI.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -18,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from fullon.identity.errors import SessionEnded
 from fullon.identity.model import Identity, Role, Scope
+from fullon.kernel.clock import Clock
 from fullon.kernel.errors import Forbidden, FullonError, Invalid, LimitExceeded, Unauthenticated, Unavailable
 from fullon.kernel.ids import new_id
 from fullon.runtime import logging
@@ -63,16 +66,20 @@ def create_app(name: str, title: str, container: Container, *routers: APIRouter,
     app.add_exception_handler(HTTPException, _on_http)
     for kind in DATABASE_DOWN:
         app.add_exception_handler(kind, _on_database_down)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, clock=container.clock)
     return app
 
 
 class Edge:
-    """Outermost layer: request id, one log line a request, the same answer with and without a trailing slash, no leak of
-    an unexpected error."""
+    """Outermost layer of every app.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Gives each request an id and one log line, serves an address with and without a trailing slash alike, and lets no
+    unexpected error out.
+    """
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
         self._app = app
+        self._clock = clock
 
     async def __call__(
         self,
@@ -83,7 +90,6 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        container: Container = scope["app"].state.container if "app" in scope else self._container()
         request_id = _request_id(scope)
         logging.clear()
         logging.bind(request_id=request_id)
@@ -91,7 +97,7 @@ class Edge:
         path = scope["path"]
         if len(path) > 1 and path.endswith("/"):
             scope["path"] = path.rstrip("/") or "/"
-        started = container.clock.monotonic()
+        started = self._clock.monotonic()
         status = 500
         answered = False
 
@@ -116,16 +122,9 @@ class Edge:
                     "method": scope["method"],
                     "path": path,
                     "status": status,
-                    "duration_ms": round((container.clock.monotonic() - started) * 1000, 2),
+                    "duration_ms": round((self._clock.monotonic() - started) * 1000, 2),
                 },
             )
-
-    def _container(self) -> Container:
-        app: Any = self._app
-        while not hasattr(app, "state"):
-            app = app.app
-        container: Container = app.state.container
-        return container
 
 
 def get_container(request: Request) -> Container:
@@ -200,8 +199,6 @@ def _answer(
     headers: dict[str, str] | None = None,
     **facts: object,
 ) -> Response:
-    import orjson
-
     body = orjson.dumps(problem(status, code, detail, request_id, fields, **facts), default=str)
     return Response(body, status_code=status, media_type=CONTENT_TYPE, headers=headers)
 
