@@ -1,0 +1,1 @@
+"""The platform's front door for people and machines: index, merged OpenAPI, AsyncAPI and pages that work offline."""

@@ -1,0 +1,1 @@
+"""What keeps the repository's generated files true; nothing here is deployed."""
