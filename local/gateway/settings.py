@@ -25,7 +25,6 @@ class GatewaySettings:
     api_id: str = "fullonlocal"
     websocket_api_id: str = "fullonsocket"
     cors_origins: tuple[str, ...] = ()
-    cors_credentials: bool = True
     statics: Path | None = None
     reload: bool = True
     maximum_concurrency: int = 4

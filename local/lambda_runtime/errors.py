@@ -1,77 +1,95 @@
 """What can go wrong with an invocation, named after what Lambda reports.
 
 InvokeFailure
-├── FunctionNotFound    no function of that name
-├── FunctionThrottled   every execution environment was busy for longer than a caller may wait
-├── TooLarge            over 6 MB: RequestTooLarge, ResponseTooLarge
-├── FunctionTimedOut    the environment was killed at the function's timeout
-├── FunctionCrashed     the process ended while it worked on the event
+├── FunctionNotFound        no function of that name
+├── FunctionThrottled       every execution environment was busy for longer than a caller may wait
+├── TooLarge                over 6 MB: RequestTooLarge, ResponseTooLarge
+├── FunctionTimedOut        the environment was killed at the function's timeout
+├── FunctionCrashed         the process ended while it worked on the event
 │   └── FunctionInitFailed  the process could not load its handler
-└── FunctionError       the handler raised, or answered what is not JSON; the environment lives on
+└── FunctionError           the handler raised, or its answer is not JSON; the environment lives on
 """
 
 from typing import ClassVar
 
+from fullon.kernel.errors import FullonError
 
-class InvokeFailure(Exception):
-    """An invocation that has no result. ``error_type`` and ``error_message`` are as Lambda reports them."""
 
-    error_type: ClassVar[str] = "Unknown"
+class InvokeFailure(FullonError):
+    """An invocation without a result.
+
+    ``message`` and ``error_type`` are what Lambda would report; the message may quote the function's exception,
+    so it belongs into logs and never into an answer.
+    """
+
+    default_code = "invoke_failure"
+    default_type: ClassVar[str] = "Unknown"
 
     def __init__(self, function: str, message: str, *, error_type: str | None = None) -> None:
-        super().__init__(f"{function}: {message}")
+        super().__init__(f"The function {function} gave no answer.", function=function)
         self.function = function
-        self.error_message = message
-        self.reported_type = error_type or self.error_type
+        self.message = message
+        self.error_type = error_type or self.default_type
+
+    def __str__(self) -> str:
+        return f"{self.function}: {self.error_type}: {self.message}"
 
 
 class FunctionNotFound(InvokeFailure):
     """No function of that name is in the manifest."""
 
-    error_type = "ResourceNotFoundException"
+    default_code = "function_not_found"
+    default_type = "ResourceNotFoundException"
 
 
 class FunctionThrottled(InvokeFailure):
     """The function runs at its highest concurrency and no environment became free in time."""
 
-    error_type = "TooManyRequestsException"
+    default_code = "function_throttled"
+    default_type = "TooManyRequestsException"
 
 
 class TooLarge(InvokeFailure):
     """The event or the answer is over the 6 MB of a synchronous invocation."""
 
+    default_code = "too_large"
+
 
 class RequestTooLarge(TooLarge):
     """The event is too large; the function was not invoked."""
 
-    error_type = "RequestEntityTooLargeException"
+    default_type = "RequestEntityTooLargeException"
 
 
 class ResponseTooLarge(TooLarge):
     """The function answered more than an invocation may carry."""
 
-    error_type = "Function.ResponseSizeTooLarge"
+    default_type = "Function.ResponseSizeTooLarge"
 
 
 class FunctionTimedOut(InvokeFailure):
     """The function did not answer within its timeout; its environment was killed."""
 
-    error_type = "Sandbox.Timedout"
+    default_code = "function_timed_out"
+    default_type = "Sandbox.Timedout"
 
 
 class FunctionCrashed(InvokeFailure):
     """The process of the environment ended before it answered."""
 
-    error_type = "Runtime.ExitError"
+    default_code = "function_crashed"
+    default_type = "Runtime.ExitError"
 
 
 class FunctionInitFailed(FunctionCrashed):
-    """The environment could not be initialised: import error, missing handler, exit or too slow."""
+    """The environment could not be initialised: import error, missing handler, exit, or too slow."""
 
-    error_type = "Runtime.InitError"
+    default_code = "function_init_failed"
+    default_type = "Runtime.InitError"
 
 
 class FunctionError(InvokeFailure):
     """The handler raised an exception; the environment stays warm."""
 
-    error_type = "Unhandled"
+    default_code = "function_error"
+    default_type = "Unhandled"

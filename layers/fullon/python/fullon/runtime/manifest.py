@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from fullon.kernel.errors import Invalid
+
 FunctionKind = Literal["http", "authorizer", "websocket", "task"]
 Network = Literal["data", "control", "connections"]
 
@@ -27,8 +29,10 @@ _HANDLER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATH = re.compile(r"/|(/([A-Za-z0-9._~$-]+|\{[a-z_]+\}))+(/\{proxy\+\})?|/\{proxy\+\}")
 
 
-class ManifestError(ValueError):
-    """The manifest cannot be used; the message names the entry and what to mend."""
+class ManifestError(Invalid):
+    """The manifest cannot be used; the sentence names the entry and what to mend."""
+
+    default_code = "manifest"
 
 
 @dataclass(frozen=True, slots=True)
