@@ -3,7 +3,7 @@
 Revision ID: ${up_revision}
 """
 
-from alembic import op
+from functions.migrate.migrations import script
 
 revision = ${repr(up_revision)}
 down_revision: str | None = ${repr(down_revision)}
@@ -12,8 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "op.execute('')"}
+    ${upgrades if upgrades else "script.run("")"}
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "op.execute('')"}
+    ${downgrades if downgrades else "script.run("")"}

@@ -5,7 +5,7 @@ Candles and trades are partitioned by month of their time; the collector makes a
 Revision ID: c0001
 """
 
-from alembic import op
+from functions.migrate.migrations import script
 
 revision = "c0001"
 down_revision: str | None = None
@@ -62,8 +62,8 @@ COMMENT ON COLUMN trades.ordinal IS 'Order among trades of the same time: the ve
 
 
 def upgrade() -> None:
-    op.execute(TABLES)
+    script.run(TABLES)
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE trades, candles_1d, candles_1h, candles, series")
+    script.run("DROP TABLE trades, candles_1d, candles_1h, candles, series")

@@ -3,7 +3,7 @@
 Revision ID: p0001
 """
 
-from alembic import op
+from functions.migrate.migrations import script
 
 revision = "p0001"
 down_revision: str | None = None
@@ -115,12 +115,58 @@ COMMENT ON COLUMN symbols.backtest IS 'Days of history to load when none is stor
 
 FLEET = """
 CREATE TABLE leases (
-    name text PRIMARY KEY,
-    holder text NOT NULL,
-    fence bigint NOT NULL,
+    name        text        PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 200),
+    holder      text        CHECK (length(holder) BETWEEN 1 AND 200),
+    fence       bigint      NOT NULL CHECK (fence >= 1),
     acquired_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL
+    expires_at  timestamptz NOT NULL
 );
+COMMENT ON COLUMN leases.holder IS 'NULL: released.';
+COMMENT ON COLUMN leases.fence IS 'Grows with every change of hands, never back.';
+COMMENT ON TABLE leases IS 'Who leads a shard, by the clock of this database; a write with an old fence is refused.';
+
+CREATE TABLE process_events (
+    event_id bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at       timestamptz NOT NULL,
+    name     text        NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    instance text        NOT NULL CHECK (length(instance) BETWEEN 1 AND 200),
+    status   text        NOT NULL CHECK (status IN ('starting', 'running', 'idle', 'error', 'stopped')),
+    message  text        NOT NULL DEFAULT '',
+    version  text        NOT NULL,
+    host     text        NOT NULL
+);
+CREATE INDEX process_events_name_at ON process_events (name, at DESC, event_id DESC);
+COMMENT ON TABLE process_events IS 'Changes of status of daemon instances; the present record is in Valkey';
+
+CREATE TABLE service_wants (
+    name       text        PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 100),
+    desired    smallint    NOT NULL CHECK (desired BETWEEN 0 AND 10),
+    changed_by text        NOT NULL,
+    changed_at timestamptz NOT NULL
+);
+COMMENT ON TABLE service_wants IS 'How many tasks of a daemon an admin last asked for';
+
+CREATE TABLE audit (
+    sequence      bigint      PRIMARY KEY CHECK (sequence >= 1),
+    at            timestamptz NOT NULL,
+    actor         text        NOT NULL CHECK (length(actor) BETWEEN 1 AND 200),
+    action        text        NOT NULL CHECK (length(action) BETWEEN 1 AND 100),
+    subject       text        NOT NULL CHECK (length(subject) <= 500),
+    details       jsonb       NOT NULL CHECK (jsonb_typeof(details) = 'object'),
+    previous_hash bytea       NOT NULL UNIQUE CHECK (octet_length(previous_hash) = 32),
+    hash          bytea       NOT NULL UNIQUE CHECK (octet_length(hash) = 32)
+);
+CREATE INDEX audit_subject ON audit (subject, sequence DESC);
+CREATE INDEX audit_actor ON audit (actor, sequence DESC);
+COMMENT ON TABLE audit IS 'Hash-chained trail: each entry carries its own SHA-256 and that of the one before.';
+
+CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit trail is append-only' USING ERRCODE = 'integrity_constraint_violation';
+END
+$$;
+CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
 """
 
 STREAMS = """
@@ -148,12 +194,13 @@ CREATE SEQUENCE ws_changes;
 
 def upgrade() -> None:
     for block in (IDENTITY, VENUES, FLEET, STREAMS):
-        op.execute(block)
+        script.run(block)
 
 
 def downgrade() -> None:
-    op.execute("DROP SEQUENCE ws_changes")
-    op.execute(
-        "DROP TABLE ws_subscriptions, ws_connections, leases, symbols, cat_exchanges, ws_tickets,"
-        " login_failures, api_keys, refresh_tokens, sessions, users"
+    script.run(
+        "DROP SEQUENCE ws_changes;"
+        "DROP TABLE ws_subscriptions, ws_connections, audit, service_wants, process_events, leases, symbols,"
+        " cat_exchanges, ws_tickets, login_failures, api_keys, refresh_tokens, sessions, users;"
+        "DROP FUNCTION audit_is_append_only"
     )
