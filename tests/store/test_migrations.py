@@ -55,7 +55,7 @@ async def test_two_migrations_at_once_both_end_at_the_head(database: str, postgr
 
     revisions = await asyncio.gather(migrate(database, dsn), migrate(database, dsn))
 
-    assert revisions == [head(database), head(database)]
+    assert list(revisions) == [head(database), head(database)]
 
 
 def test_the_code_expects_the_newest_revisions() -> None:
