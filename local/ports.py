@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import random
 import socket
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from local.errors import MachineProblem
@@ -46,13 +47,14 @@ def free_port(taken: frozenset[int] = frozenset()) -> int:
     raise MachineProblem(f"No free port was found between {LOWEST} and {HIGHEST}.")
 
 
-def choose_ports(names: list[str], previous: dict[str, int]) -> dict[str, int]:
-    """A distinct free port for each name: the previous one where it is still free."""
+def choose_ports(names: Sequence[str], previous: Mapping[str, object], reserved: int) -> dict[str, int]:
+    """A distinct free port for each name, never `reserved`: the previous one where it is still free."""
     chosen: dict[str, int] = {}
     for name in names:
+        taken = frozenset({reserved, *chosen.values()})
         kept = previous.get(name)
-        if kept is not None and kept not in chosen.values() and is_free(kept):
+        if isinstance(kept, int) and LOWEST <= kept < HIGHEST and kept not in taken and is_free(kept):
             chosen[name] = kept
         else:
-            chosen[name] = free_port(frozenset(chosen.values()))
+            chosen[name] = free_port(taken)
     return chosen

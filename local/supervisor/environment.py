@@ -1,0 +1,70 @@
+"""The environment of the platform's processes: settings, and no secret that is not theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from local.credentials import Credentials
+from local.supervisor.options import Options
+
+MARK = "FULLON_INSTANCE"
+"""Names the home on every process of it, children's children included."""
+PART = "FULLON_PART"
+"""Names the supervised process that a process descends from."""
+
+REGION = "us-east-1"
+CLUSTER = "fullon"
+
+#: Not for the children: the first is for the seed alone, the second would cost every cold start its byte code.
+WITHHELD = {"FULLON_ADMIN_PASSWORD", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONSTARTUP"}
+PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
+
+
+def children_environment(
+    inherited: Mapping[str, str],
+    credentials: Credentials,
+    options: Options,
+    ports: Mapping[str, int],
+    *,
+    database_url: str,
+    redis_url: str,
+) -> dict[str, str]:
+    """What every function, daemon and server of ours gets.
+
+    The inherited environment passes through, so that any setting can be given by the shell or `.env`; real AWS
+    credentials and profiles do not: every AWS call of the platform goes to its own endpoints.
+    """
+    environment = {
+        name: value for name, value in inherited.items() if name not in WITHHELD and not name.startswith("AWS_")
+    }
+    ours = {
+        MARK: credentials.instance,
+        "ENVIRONMENT": "local",
+        "DATABASE_URL": database_url,
+        "DB_OHLCV_NAME": options.candles_database,
+        "REDIS_URL": redis_url,
+        "ADMIN_MAIL": options.admin_mail,
+        "AWS_ENDPOINT_URL_ECS": f"http://127.0.0.1:{ports['ecs']}",
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": f"http://127.0.0.1:{ports['management']}",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": credentials.aws_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.aws_secret_access_key,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "ECS_CLUSTER": CLUSTER,
+        "EXCHANGE_URL_PAPER": f"http://127.0.0.1:{ports['paper']}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    defaults = {
+        "JWT_SECRET_KEY": credentials.jwt_secret_key,
+        "ENCRYPTION_KEY": credentials.encryption_key,
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "INFO",
+    }
+    for name, value in defaults.items():
+        environment.setdefault(name, value)
+    environment.update(ours)
+    if any(name.lower() in PROXIES for name in environment):
+        bypassed = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+        environment["NO_PROXY"] = environment["no_proxy"] = ",".join(filter(None, (bypassed, "127.0.0.1,localhost")))
+    return environment
