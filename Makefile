@@ -1,0 +1,55 @@
+# One command per intent; `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench docs requirements clean setup setup-dev demo-data
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+PY := .venv/bin/python
+ARGS ?=
+JOBS ?= 2
+UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+
+run: setup demo-data ## Set up if needed and run the whole platform here; Ctrl-C stops it (FULLON_PORT, FULLON_HOME)
+	@exec $(PY) -m local.cli up $(ARGS)
+
+test: setup-dev demo-data ## Run every test (ARGS="-k name" to choose)
+	@$(PY) -m pytest -n $(JOBS) $(ARGS)
+
+check: setup-dev ## Format, lint, types and import contracts, as CI runs them
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup-dev ## Format the code and mend what lint can mend
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+bench: setup-dev demo-data ## Measure side by side with what one would use instead
+	@$(PY) -m benchmarks $(ARGS)
+
+docs: setup-dev ## Write the committed OpenAPI and AsyncAPI documents and the README's tables anew
+	@$(PY) -m functions.docs.generate
+
+requirements: setup-dev ## Compile requirements/*.in into hashed *.txt
+	@$(UV_COMPILE) requirements/dev.in -o requirements/dev.txt
+	@for name in local functions daemons parquet; do \
+		$(UV_COMPILE) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+demo-data:
+	@$(PY) -m local.cli demo-data --if-missing || true
+
+clean: ## Remove the environment, caches and byte code; the data in .fullon stays
+	@rm -rf .venv .cache .pytest_cache dist
+	@find . -name __pycache__ -type d -not -path './node_modules/*' -prune -exec rm -rf {} +
+
+setup:
+	@tools/setup local
+
+setup-dev:
+	@tools/setup dev
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
