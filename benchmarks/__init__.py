@@ -1,0 +1,1 @@
+"""What things cost, side by side with what one would use instead, in one run, as ratios. Nothing here is a test."""

@@ -1,0 +1,53 @@
+"""The README's walk-through, run as it stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+
+from local.home import REPOSITORY
+from tests.e2e.platform import PASSWORD, Platform
+
+
+def walk_through() -> str:
+    text = (REPOSITORY / "README.md").read_text()
+    section = text.partition("<!-- walk-through: begins -->")[2].partition("<!-- walk-through: ends -->")[0]
+    [script] = re.findall(r"```bash\n(.*?)```", section, flags=re.S)
+    return str(script)
+
+
+def test_the_walk_through_of_the_readme_does_what_it_says(platform: Platform) -> None:
+    environment = {
+        **os.environ,
+        "FULLON_PORT": platform.url.rsplit(":", 1)[1],
+        "FULLON_HOME": str(platform.home.path),
+        "FULLON_ADMIN_PASSWORD": PASSWORD,
+    }
+
+    # Each printed document gets a line of its own, so that the answers can be read apart.
+    script = re.sub(r"^(curl .*)$", r"\1; echo", walk_through(), flags=re.M)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    ready, identity, ticker_started, ohlcv_started, minutes, hours, tickers, *rest = answers
+    assert ready["status"] == "ok"
+    assert (identity["mail"], identity["role"]) == ("admin@fullon", "admin")
+    assert ticker_started["status"] in ("started", "starting")
+    assert ohlcv_started["status"] in ("started", "starting")
+    assert len(minutes["items"]) == 5
+    assert [candle["final"] for candle in minutes["items"]] == [True] * 4 + [False]
+    assert len(hours["items"]) == 2
+    assert {tick["symbol"] for tick in tickers["items"]} >= {"BTC/USDT"}
+    assert rest[-3]["status"] == "stopped"
+    assert rest[-2]["status"] == "stopped"
+    assert rest[-1]["status"] in ("stopped", "stopping")
