@@ -90,6 +90,8 @@ class FunctionLog:
         return orjson.dumps(line)
 
     def _append(self, line: bytes) -> None:
+        if self._file.closed:
+            return
         self._lines.append(line + b"\n")
         if self._flush_timer is None:
             self._flush_timer = asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._on_flush_timer)
