@@ -5,13 +5,14 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
+MARKET_DATA := .cache/market/bitstamp_btcusd_1min_14d.csv.gz
 ARGS ?=
 JOBS ?= 2
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
-run: setup demo-data ## Set up if needed and run the whole platform here; Ctrl-C stops it (FULLON_PORT, FULLON_HOME)
-	@exec $(PY) -m local.cli up $(ARGS)
+run: demo-data ## Set up if needed and run the whole platform here; Ctrl-C stops it (FULLON_PORT, FULLON_HOME)
+	@exec $(PY) -m local.cli.main up $(ARGS)
 
 test: setup-dev demo-data ## Run every test (ARGS="-k name" to choose)
 	@$(PY) -m pytest -n $(JOBS) $(ARGS)
@@ -38,11 +39,12 @@ requirements: setup-dev ## Compile requirements/*.in into hashed *.txt
 		$(UV_COMPILE) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
 
-demo-data:
-	@$(PY) -m local.cli demo-data --if-missing || true
+demo-data: setup
+	@test -f $(MARKET_DATA) || $(PY) -m local.cli.main demo-data --if-missing || true
 
-clean: ## Remove the environment, caches and byte code; the data in .fullon stays
-	@rm -rf .venv .cache .pytest_cache dist
+clean: ## Remove the environment, caches and byte code; data in .fullon and .cache/market stays
+	@rm -rf .venv .pytest_cache dist
+	@if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name market -exec rm -rf {} +; fi
 	@find . -name __pycache__ -type d -not -path './node_modules/*' -prune -exec rm -rf {} +
 
 setup:

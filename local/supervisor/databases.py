@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 from local.errors import MachineProblem, StoreProblem
 from local.home import REPOSITORY, Home, read_mapping, write_private
 
+PLATFORM = "fullon"
 CONNECT_SECONDS = 10
 
 

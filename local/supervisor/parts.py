@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from local.credentials import Credentials
 from local.home import REPOSITORY, Home
 from local.stores.postgres import Postgres
 from local.stores.valkey import Valkey
@@ -16,6 +17,16 @@ from local.supervisor.readiness import wait_for_port
 
 PORT_NAMES = ["postgres", "valkey", "paper", "ecs", "management"]
 """Internal listeners; the public one is FULLON_PORT."""
+
+
+def postgres_server(home: Home, credentials: Credentials, ports: Mapping[str, int]) -> Postgres:
+    """The embedded PostgreSQL of a home."""
+    return Postgres(home.postgres, ports["postgres"], credentials.database_password)
+
+
+def valkey_server(home: Home, credentials: Credentials, ports: Mapping[str, int]) -> Valkey:
+    """The embedded Valkey of a home."""
+    return Valkey(home.valkey, ports["valkey"], credentials.valkey_password)
 
 
 def postgres_part(server: Postgres) -> Part:

@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from local import ports as port_choice
 from local.credentials import Credentials, password
 from local.home import Home, HomeLock, cannot_write, read_mapping, write_private
-from local.stores.postgres import Postgres
-from local.stores.valkey import Valkey
 from local.supervisor import databases, logfiles, orphans, parts, preflight, state
 from local.supervisor.child import Child, Part
 from local.supervisor.environment import children_environment
@@ -219,10 +217,10 @@ class _Stores:
     """Where the stores are: ours, or those that the settings name."""
 
     def __init__(self, home: Home, credentials: Credentials, options: Options, ports: dict[str, int]) -> None:
-        self._postgres = Postgres(home.postgres, ports["postgres"], credentials.database_password)
-        self._valkey = Valkey(home.valkey, ports["valkey"], credentials.valkey_password)
+        self._postgres = parts.postgres_server(home, credentials, ports)
+        self._valkey = parts.valkey_server(home, credentials, ports)
         self._options = options
-        self.database_url = options.database_url or self._postgres.dsn("fullon")
+        self.database_url = options.database_url or self._postgres.dsn(databases.PLATFORM)
         self.redis_url = options.redis_url or self._valkey.url
         self.candles_url = databases.beside(self.database_url, options.candles_database)
 
