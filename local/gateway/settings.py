@@ -26,6 +26,9 @@ class GatewaySettings:
     websocket_api_id: str = "fullonsocket"
     cors_origins: tuple[str, ...] = ()
     statics: Path | None = None
+    """Folder served under /app, when it exists: the dashboard."""
+    shared_code: tuple[Path, ...] = ()
+    """Folders whose change replaces the processes of all functions."""
     reload: bool = True
     maximum_concurrency: int = 4
     idle_expiry: float = 900.0

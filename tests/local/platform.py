@@ -6,10 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from fullon.kernel.clock import Clock, SystemClock
 from fullon.runtime.manifest import Function, FunctionKind, Manifest, PublicRoute
+from local.gateway.access_log import AccessLog
+from local.gateway.app import Gateway, MakeWebSocketPart
+from local.gateway.server import bind, serving
+from local.gateway.settings import GatewaySettings
 from local.lambda_runtime.fleet import Limits
 from local.lambda_runtime.pool import FunctionPool
 
@@ -112,3 +118,33 @@ def is_alive(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+@asynccontextmanager
+async def running_gateway(
+    manifest: Manifest,
+    home: Path,
+    make_websocket: MakeWebSocketPart | None = None,
+    *,
+    task_root: Path = REPOSITORY,
+    clock: Clock | None = None,
+    **settings: Any,
+) -> AsyncIterator[str]:
+    """A gateway in this process on a free port; gives its address, ``http://127.0.0.1:PORT``.
+
+    ``settings`` are fields of ``GatewaySettings``. Lines of its log go to ``home/gateway.log``.
+    """
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    wanted = GatewaySettings(
+        home=home,
+        task_root=task_root,
+        port=port,
+        **{"reload": False, "environment": dict(os.environ), **settings},
+    )
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "gateway.log").open("ab") as log:
+        used_clock = clock or SystemClock()
+        gateway = Gateway(manifest, wanted, make_websocket, clock=used_clock, log=AccessLog(used_clock, log))
+        async with serving(gateway, listener):
+            yield f"http://127.0.0.1:{port}"

@@ -1,0 +1,233 @@
+"""The gateway: an ASGI application that turns requests into events, and functions' answers into responses."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from fullon.kernel.clock import Clock, SystemClock
+from fullon.runtime.manifest import Manifest
+from local.gateway import edge, errors, http_responses
+from local.gateway.access_log import AccessLog
+from local.gateway.authorizer import Authorizer, AuthorizerFailed
+from local.gateway.bodies import BodyTooLarge, ClientGone, read_body
+from local.gateway.cors import CorsPolicy
+from local.gateway.http_events import EventBuilder, add_body, source_address
+from local.gateway.http_responses import HttpResponse, MalformedResponse
+from local.gateway.parts import WEBSOCKET_PATHS, Receive, Scope, Send, WebSocketPart
+from local.gateway.routing import Match, RouteTable
+from local.gateway.settings import GatewaySettings
+from local.gateway.statics import PREFIX, StaticFolder
+from local.lambda_runtime.errors import InvokeFailure
+from local.lambda_runtime.fleet import Limits
+from local.lambda_runtime.pool import FunctionPool
+from local.lambda_runtime.reload import CodeWatcher
+from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT
+
+MakeWebSocketPart = Callable[[FunctionPool, Manifest, GatewaySettings], WebSocketPart]
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request while it is served, with what its log line needs."""
+
+    request_id: str
+    started: float
+    edge: edge.EdgeHeaders
+    function: str | None = None
+    error: str | None = None
+
+
+class Gateway:
+    """HTTP API, WebSocket API and statics on one port.
+
+    Args:
+        manifest: routes and functions.
+        settings: addresses, folders and limits.
+        make_websocket: builds the WebSocket half; without it, connections are refused.
+        log: where request lines go; standard output by default.
+
+    Raises:
+        Invalid: the settings contradict a rule, for example a CORS origin of ``*``.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        settings: GatewaySettings,
+        make_websocket: MakeWebSocketPart | None = None,
+        *,
+        clock: Clock | None = None,
+        log: AccessLog | None = None,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self._log = log or AccessLog(self._clock)
+        self.pool = FunctionPool(
+            manifest.functions,
+            task_root=settings.task_root,
+            logs=settings.home / "logs" / "functions",
+            inherited=settings.environment,
+            limits=Limits(maximum_concurrency=settings.maximum_concurrency, idle_expiry=settings.idle_expiry),
+            region=settings.region,
+            account_id=settings.account_id,
+            clock=self._clock,
+        )
+        self._routes = RouteTable(manifest)
+        self._events = EventBuilder(account_id=settings.account_id, api_id=settings.api_id, region=settings.region)
+        self._authorizer: Authorizer | None = None
+        if manifest.authorizer is not None:
+            ttl = manifest.authorizer.identity_ttl if settings.identity_ttl is None else settings.identity_ttl
+            self._authorizer = Authorizer(self.pool, manifest.authorizer.name, ttl, self._clock)
+        self._cors = CorsPolicy(settings.cors_origins)
+        has_statics = settings.statics is not None and settings.statics.is_dir()
+        self._statics = StaticFolder(settings.statics) if settings.statics is not None and has_statics else None
+        self._websocket = make_websocket(self.pool, manifest, settings) if make_websocket else None
+        self._watcher: CodeWatcher | None = None
+
+    async def start(self) -> None:
+        """Get ready for the first request; processes of functions start when they are needed."""
+        await self.pool.start()
+        if self._websocket is not None:
+            await self._websocket.start()
+        if self.settings.reload:
+            self._watcher = CodeWatcher(
+                self.pool,
+                task_root=self.settings.task_root,
+                shared=self.settings.shared_code,
+                reloaded=lambda names: self._log.write("reload", functions=names),
+            )
+            await self._watcher.start()
+
+    async def stop(self) -> None:
+        """Finish what is under way and end every process of a function."""
+        if self._watcher is not None:
+            await self._watcher.stop()
+        if self._websocket is not None:
+            await self._websocket.stop()
+        await self.pool.stop()
+        self._log.flush()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or one WebSocket connection (ASGI 3)."""
+        if scope["type"] == "http":
+            await self._serve_http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            if self._websocket is not None and scope["path"] in WEBSOCKET_PATHS:
+                await self._websocket(scope, receive, send)
+            else:
+                await receive()
+                await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket at this address"})
+
+    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        server = scope.get("server")
+        exchange = _Exchange(
+            request_id=str(uuid4()),
+            started=self._clock.monotonic(),
+            edge=edge.read_headers(
+                scope["headers"],
+                peer=source_address(scope),
+                scheme=scope["scheme"],
+                port=(server[1] if server else None) or self.settings.port,
+            ),
+        )
+        try:
+            response = await self._respond(scope, receive, exchange)
+        except ClientGone:
+            self._write_log(scope, exchange, 499)
+            return
+        except Exception as error:  # noqa: BLE001 - a fault of the gateway itself: logged, answered without a word of it
+            exchange.error = "".join(traceback.format_exception(error))
+            response = errors.internal(exchange.request_id)
+        self._cors.apply(response, exchange.edge.headers)
+        headers = response.headers
+        headers.append((b"apigw-requestid", exchange.request_id.encode()))
+        bodiless = response.status in {204, 304}
+        if not bodiless and (scope["method"] != "HEAD" or not _has(headers, b"content-length")):
+            headers = [header for header in headers if header[0] != b"content-length"]
+            headers.append((b"content-length", str(len(response.body)).encode()))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if bodiless else response.body})
+        self._write_log(scope, exchange, response.status)
+
+    async def _respond(self, scope: Scope, receive: Receive, exchange: _Exchange) -> HttpResponse:
+        method, path, headers = scope["method"], scope["path"], exchange.edge.headers
+        preflight = self._cors.preflight(method, headers)
+        if preflight is not None:
+            return preflight
+        match = self._routes.match(method, path)
+        if match is None:
+            return self._static_file(method, path, headers) or errors.not_found(exchange.request_id)
+        try:
+            return await self._call_function(scope, receive, exchange, match)
+        except BodyTooLarge:
+            return errors.too_large(exchange.request_id)
+        except AuthorizerFailed as failure:
+            exchange.error = f"authorizer: {failure}"
+            return errors.authorizer_failed(exchange.request_id)
+        except MalformedResponse as failure:
+            exchange.error = f"the answer is malformed: {failure}"
+            return errors.malformed(match[0].function, exchange.request_id)
+        except InvokeFailure as failure:
+            exchange.error = str(failure)
+            return errors.failed(failure, exchange.request_id)
+
+    async def _call_function(self, scope: Scope, receive: Receive, exchange: _Exchange, match: Match) -> HttpResponse:
+        route, path_parameters = match
+        request_id = exchange.request_id
+        exchange.function = route.function
+        event = self._events.request(
+            scope, exchange.edge, route, path_parameters, request_id=request_id, now=self._clock.now()
+        )
+        if route.authorised:
+            refusal = await self._authorise(event, request_id)
+            if refusal is not None:
+                return refusal
+        add_body(event, await read_body(receive, scope["headers"], PAYLOAD_LIMIT))
+        answer = await self.pool.invoke_bytes(
+            route.function, orjson.dumps(event), request_id=request_id, trace_id=exchange.edge.trace_id
+        )
+        return http_responses.parse(answer)
+
+    async def _authorise(self, event: dict[str, Any], request_id: str) -> HttpResponse | None:
+        """Put the caller's identity into the event, or say how the request is refused."""
+        assert self._authorizer is not None
+        identity = event["headers"].get("authorization")
+        if not identity:
+            return errors.unauthorized(request_id)
+        decision = self._authorizer.remembered(identity)
+        if decision is None:
+            asked = self._events.authorizer(event, identity)
+            decision = await self._authorizer.ask(identity, asked, request_id)
+        if not decision.allowed:
+            return errors.forbidden(request_id)
+        event["requestContext"]["authorizer"] = {"lambda": decision.context}
+        return None
+
+    def _static_file(self, method: str, path: str, headers: dict[str, str]) -> HttpResponse | None:
+        is_static = path == PREFIX or path.startswith(PREFIX + "/")
+        if self._statics is None or method not in {"GET", "HEAD"} or not is_static:
+            return None
+        return self._statics.respond(path, headers.get("if-none-match"))
+
+    def _write_log(self, scope: Scope, exchange: _Exchange, status: int) -> None:
+        fields: dict[str, Any] = {
+            "request_id": exchange.request_id,
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "duration_ms": round((self._clock.monotonic() - exchange.started) * 1000, 2),
+        }
+        if exchange.function is not None:
+            fields["function"] = exchange.function
+        if exchange.error is not None:
+            fields["error"] = exchange.error[:2000]
+        level = "error" if status >= 500 else "info"
+        self._log.write("request", level=level, **fields)
+
+
+def _has(headers: http_responses.Headers, name: bytes) -> bool:
+    return any(header[0] == name for header in headers)
