@@ -91,7 +91,7 @@ class Container:
         """Whether a session, key or user still stands: Valkey first, else PostgreSQL."""
         from fullon.identity.service import Principals
 
-        return Principals(self.valkey, self.connection)
+        return Principals(self.valkey, self.connection, self.clock)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -1,0 +1,1 @@
+"""Log in, refresh, log out, register, tickets for the socket."""
