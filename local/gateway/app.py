@@ -17,7 +17,7 @@ from local.gateway.bodies import BodyTooLarge, ClientGone, read_body
 from local.gateway.cors import CorsPolicy
 from local.gateway.http_events import EventBuilder, add_body, source_address
 from local.gateway.http_responses import HttpResponse, MalformedResponse
-from local.gateway.parts import WEBSOCKET_PATHS, Receive, Scope, Send, WebSocketPart
+from local.gateway.parts import Receive, Scope, Send, WebSocketPart
 from local.gateway.routing import Match, RouteTable
 from local.gateway.settings import GatewaySettings
 from local.gateway.statics import PREFIX, StaticFolder
@@ -85,14 +85,14 @@ class Gateway:
         self._cors = CorsPolicy(settings.cors_origins)
         has_statics = settings.statics is not None and settings.statics.is_dir()
         self._statics = StaticFolder(settings.statics) if settings.statics is not None and has_statics else None
-        self._websocket = make_websocket(self.pool, manifest, settings) if make_websocket else None
+        self.websocket = make_websocket(self.pool, manifest, settings) if make_websocket else None
         self._watcher: CodeWatcher | None = None
 
     async def start(self) -> None:
         """Get ready for the first request; processes of functions start when they are needed."""
         await self.pool.start()
-        if self._websocket is not None:
-            await self._websocket.start()
+        if self.websocket is not None:
+            await self.websocket.start()
         if self.settings.reload:
             self._watcher = CodeWatcher(
                 self.pool,
@@ -106,8 +106,8 @@ class Gateway:
         """Finish what is under way and end every process of a function."""
         if self._watcher is not None:
             await self._watcher.stop()
-        if self._websocket is not None:
-            await self._websocket.stop()
+        if self.websocket is not None:
+            await self.websocket.stop()
         await self.pool.stop()
         self._log.flush()
 
@@ -116,11 +116,9 @@ class Gateway:
         if scope["type"] == "http":
             await self._serve_http(scope, receive, send)
         elif scope["type"] == "websocket":
-            if self._websocket is not None and scope["path"] in WEBSOCKET_PATHS:
-                await self._websocket(scope, receive, send)
-            else:
-                await receive()
-                await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket at this address"})
+            # Only without a WebSocket half: with one, the server hands it the connection itself.
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket at this address"})
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         server = scope.get("server")

@@ -1,9 +1,11 @@
 """The seam between the HTTP half and the WebSocket half of the gateway, which share one process and one port.
 
-``local.gateway.websocket.WebSocketGateway(pool, manifest, settings)`` fulfils ``WebSocketPart``; the
-application hands it every connection to ``WEBSOCKET_PATHS``.
+``local.gateway.websocket.WebSocketGateway(pool, manifest, settings)`` fulfils ``WebSocketPart``. uvicorn hands it the
+transport of every upgraded connection instead of going through ASGI: a pushed message is then one write (ASGI costs a
+task switch a message), and no library writes a line with the query string, which carries tickets and tokens.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
@@ -24,7 +26,7 @@ class Invoker(Protocol):
 
 
 class WebSocketPart(Protocol):
-    """An ASGI application for ``websocket`` scopes, with its own management listener."""
+    """Serves WebSocket connections, with its own management listener."""
 
     async def start(self) -> None:
         """Open the management listener; called before the first connection is accepted."""
@@ -34,6 +36,6 @@ class WebSocketPart(Protocol):
         """Say goodbye to every connection and close the management listener."""
         ...
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection until it ends."""
+    def protocol(self, *, config: Any, server_state: Any, app_state: Any) -> asyncio.Protocol:
+        """What uvicorn makes for each connection that asks for an upgrade (its ``ws`` setting)."""
         ...

@@ -12,8 +12,6 @@ import uvicorn
 from local.errors import MachineProblem
 from local.gateway.app import Gateway
 
-WEBSOCKET_MESSAGE_LIMIT = 128 * 1024
-"""Bytes of a WebSocket message (AWS quota); longer ones close the connection with 1009."""
 _DRAIN_SECONDS = 4
 _BACKLOG = 1024
 
@@ -58,10 +56,7 @@ async def serving(gateway: Gateway, listener: socket.socket) -> AsyncIterator[No
     config = uvicorn.Config(
         gateway,
         http="httptools",
-        ws="websockets-sansio",
-        ws_max_size=WEBSOCKET_MESSAGE_LIMIT,
-        ws_ping_interval=None,
-        ws_per_message_deflate=False,
+        ws=gateway.websocket.protocol if gateway.websocket else "websockets-sansio",  # type: ignore[arg-type]
         lifespan="off",
         log_level="warning",
         access_log=False,

@@ -36,5 +36,9 @@ class GatewaySettings:
     """Overrides the authorizer's ``identity_ttl`` of the manifest."""
     websocket_idle_timeout: float = 600.0
     websocket_maximum_age: float = 7200.0
+    websocket_message_limit: int = 128 * 1024
+    """Of a message in either direction; longer ones from a client close the connection with 1009."""
+    websocket_buffer_limit: int = 256 * 1024
+    """Unsent bytes kept for a client that does not read; beyond it, a push is refused with 429."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """Environment that function processes inherit, before the Lambda variables are added; holds secrets."""

@@ -1,0 +1,103 @@
+"""The connections of the WebSocket API that are open now, by id."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from fullon.kernel.clock import rfc3339
+from local.gateway.wire import GOING_AWAY, NORMAL, Sent, Wire
+from local.gateway.ws_events import Handshake
+
+CLOSED_BY_API = "Connection Closed Normally"
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One client. ``authorizer`` is the context that its events carry; ``opened`` is the loop's time."""
+
+    connection_id: str
+    wire: Wire
+    handshake: Handshake
+    connected_at: datetime
+    opened: float
+    authorizer: dict[str, Any] | None = None
+    inbox: deque[str] = field(default_factory=deque)
+    work: asyncio.Task[None] | None = None
+    ended: tuple[int, str] | None = None
+
+
+class Connections:
+    """Pushes to open connections, and closes those that are idle or too old.
+
+    Args:
+        message_limit: bytes of a pushed message.
+        idle_timeout: seconds without a frame in either direction.
+        maximum_age: seconds that any connection lives.
+        now: the loop's time.
+    """
+
+    def __init__(self, message_limit: int, idle_timeout: float, maximum_age: float, now: Callable[[], float]) -> None:
+        self.message_limit = message_limit
+        self._idle_timeout = idle_timeout
+        self._maximum_age = maximum_age
+        self._now = now
+        self._open: dict[str, Connection] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._open.values()))
+
+    def add(self, connection: Connection) -> None:
+        """Let pushes reach it."""
+        self._open[connection.connection_id] = connection
+
+    def remove(self, connection: Connection) -> None:
+        """It is gone: pushes are answered so."""
+        self._open.pop(connection.connection_id, None)
+
+    def post(self, connection_id: str, payload: bytes) -> Sent:
+        """Push a text message (UTF-8) to one client."""
+        connection = self._open.get(connection_id)
+        return Sent.GONE if connection is None else connection.wire.send(payload)
+
+    def describe(self, connection_id: str) -> dict[str, Any] | None:
+        """What the management API tells about a connection; None when it is gone."""
+        connection = self._open.get(connection_id)
+        if connection is None:
+            return None
+        idle_for = self._now() - connection.wire.last_active
+        last_active = datetime.fromtimestamp(datetime.now(UTC).timestamp() - idle_for, UTC)
+        return {
+            "connectedAt": rfc3339(connection.connected_at),
+            "identity": {
+                "sourceIp": connection.handshake.source_address,
+                "userAgent": connection.handshake.user_agent,
+            },
+            "lastActiveAt": rfc3339(last_active),
+        }
+
+    def close(self, connection_id: str) -> bool:
+        """End a connection for the management API; False when it is gone already."""
+        connection = self._open.get(connection_id)
+        if connection is None:
+            return False
+        self.remove(connection)
+        connection.wire.close(NORMAL, "", CLOSED_BY_API)
+        return True
+
+    async def sweep(self) -> None:
+        """Close what is idle or too old, for as long as the task runs."""
+        interval = min(max(min(self._idle_timeout, self._maximum_age) / 10, 0.02), 5.0)
+        while True:
+            await asyncio.sleep(interval)
+            now = self._now()
+            for connection in self:
+                idle = now - connection.wire.last_active >= self._idle_timeout
+                if idle or now - connection.opened >= self._maximum_age:
+                    self.remove(connection)
+                    connection.wire.close(GOING_AWAY, "Going away")
