@@ -34,7 +34,8 @@ async def stored_identity(container: Container, role: Role = Role.TRADER, **chan
     now = datetime.now(UTC)
     async with container.transaction() as connection:
         await connection.execute(
-            "INSERT INTO users (uid, mail, password_hash, role, created_at, updated_at) VALUES ($1, $2, '-', $3, $4, $4)",
+            "INSERT INTO users (uid, mail, password_hash, role, created_at, updated_at)"
+            " VALUES ($1, $2, '-', $3, $4, $4)",
             caller.user_id,
             f"{caller.user_id}@example.com",
             role.value,
