@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 import psutil
 
@@ -19,6 +21,7 @@ from local.supervisor.state import ProcessRecord
 
 CLOCK_TOLERANCE_SECONDS = 2.0
 """psutil derives start times from the boot time, which moves when the clock is set."""
+KILL_SECONDS = 2.0
 STORE_NAMES = ("postgres", "valkey-server", "redis-server")
 
 
@@ -51,32 +54,59 @@ def descendants_of(instance: str, part: str) -> list[psutil.Process]:
 def end_all(processes: list[psutil.Process], grace_seconds: float) -> int:
     """Stop processes politely from the top, kill what is left after the grace; returns how many there were.
 
-    A server stops its own workers in its own way, so only those are asked whose parent is not asked already.
+    A server stops its own workers in its own way, so a process is asked only once its parent is gone.
     """
-    asked = {process.pid for process in processes}
-    for process in processes:
-        try:
-            if process.ppid() not in asked:
-                process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
-        except psutil.Error:
-            continue
-    _, alive = psutil.wait_procs(processes, timeout=grace_seconds)
+    deadline = time.monotonic() + grace_seconds
+    alive, asked = processes, set[int]()
+    while (alive := [process for process in alive if lives(process)]) and time.monotonic() < deadline:
+        remaining = {process.pid for process in alive}
+        for process in alive:
+            if process.pid not in asked and _parent(process) not in remaining:
+                asked.add(process.pid)
+                _signal(process, signal.SIGINT if _name(process) == "postgres" else signal.SIGTERM)
+        time.sleep(0.02)
     for process in alive:
-        try:
-            process.kill()
-        except psutil.Error:
-            continue
-    psutil.wait_procs(alive, timeout=2)
+        _signal(process, signal.SIGKILL)
+    deadline = time.monotonic() + KILL_SECONDS
+    while any(lives(process) for process in alive) and time.monotonic() < deadline:
+        time.sleep(0.02)
     return len(processes)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it still runs; one that has ended and waits for its parent to notice does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with suppress(psutil.Error):
+        process.send_signal(number)
+
+
+def _parent(process: psutil.Process) -> int:
+    try:
+        return int(process.ppid())
+    except psutil.Error:
+        return 0
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return str(process.name())
+    except psutil.Error:
+        return ""
 
 
 def _process_of(record: ProcessRecord) -> psutil.Process | None:
     try:
         process = psutil.Process(record.pid)
         same = abs(process.create_time() - record.created) <= CLOCK_TOLERANCE_SECONDS
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
         return None
+    return process if same and lives(process) else None
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
@@ -96,6 +126,6 @@ def _is_marked(process: psutil.Process, instance: str, part: str | None) -> bool
 
 def _serves_from(process: psutil.Process, home: Home) -> bool:
     try:
-        return process.name() in STORE_NAMES and process.cwd() in {str(home.postgres), str(home.valkey)}
+        return _name(process) in STORE_NAMES and process.cwd() in {str(home.postgres), str(home.valkey)}
     except (psutil.Error, OSError):
         return False
