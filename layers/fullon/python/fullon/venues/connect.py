@@ -1,0 +1,25 @@
+"""From a row of the catalogue to an open port."""
+
+from __future__ import annotations
+
+from fullon.kernel.clock import Clock
+from fullon.venues.model import Venue
+from fullon.venues.port import MarketData
+
+
+def connect(venue: Venue, base_url: str | None, clock: Clock) -> MarketData:
+    """The market data of ``venue``; nothing is sent until something is asked for.
+
+    ccxt takes half a second to import, so it is imported here, by those who call.
+
+    Args:
+        base_url: address that takes the place of the venue's own, or None.
+
+    Raises:
+        Invalid: the row cannot be used; the sentence says why.
+    """
+    if venue.params.get("streams") == "binance":
+        from fullon.venues.binance_streams import BinanceVenue as Implementation
+    else:
+        from fullon.venues.ccxt_venue import CcxtVenue as Implementation  # type: ignore[assignment]
+    return Implementation(venue.name, venue.ccxt_id, venue.params, base_url, clock=clock)
