@@ -84,14 +84,12 @@ class Wire(asyncio.Protocol):
 
     def refuse(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Answer the handshake with an HTTP error and end."""
-        fields = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
-        for name, value in (
+        own = [
             ("Date", email.utils.formatdate(usegmt=True)),
             ("Connection", "close"),
             ("Content-Length", str(len(body))),
-        ):
-            del fields[name]
-            fields[name] = value
+        ]
+        fields = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers] + own)
         phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
         if self._transport is not None and not self._transport.is_closing():
             self._protocol.send_response(Response(status, phrase, fields, body))
