@@ -101,6 +101,10 @@ class Home:
         return self.path / "seeded.json"
 
     @property
+    def venue(self) -> Path:
+        return self.path / "venue.json"
+
+    @property
     def session(self) -> Path:
         return self.path / "cli-session.json"
 

@@ -17,6 +17,7 @@ class Options:
 
     port: int
     paper_speed: float
+    paper_control: bool
     admin_mail: str
     admin_password: str | None = field(repr=False)
     candles_database: str
@@ -35,6 +36,7 @@ class Options:
         return cls(
             port=_port(environment.get("FULLON_PORT") or str(DEFAULT_PORT)),
             paper_speed=_speed(environment.get("FULLON_PAPER_SPEED") or "1"),
+            paper_control=environment.get("FULLON_PAPER_CONTROL", "") in {"1", "true"},
             admin_mail=environment.get("ADMIN_MAIL") or "admin@fullon",
             admin_password=environment.get("FULLON_ADMIN_PASSWORD") or None,
             candles_database=environment.get("DB_OHLCV_NAME") or "fullon_ohlcv",
@@ -55,8 +57,8 @@ def _speed(text: str) -> float:
         speed = float(text)
     except ValueError:
         speed = 0.0
-    if not 0 < speed <= 100_000:
-        raise MachineProblem(f"FULLON_PAPER_SPEED is {text!r}; it must be a number above 0, 1 is real time.")
+    if not 1 <= speed <= 100_000:
+        raise MachineProblem(f"FULLON_PAPER_SPEED is {text!r}; it must be a number from 1 (real time) to 100000.")
     return speed
 
 

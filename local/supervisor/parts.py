@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from local.credentials import Credentials
+from local.demo_data import DEFAULT_DIRECTORY, FILE_NAME
 from local.home import REPOSITORY, Home
 from local.stores.postgres import Postgres
 from local.stores.valkey import Valkey
 from local.supervisor.child import Command, Part
 from local.supervisor.options import Options
 from local.supervisor.readiness import wait_for_port
+from local.supervisor.venue_session import VenueSession
 
 PORT_NAMES = ["postgres", "valkey", "paper", "ecs", "management"]
 """Internal listeners; the public one is FULLON_PORT."""
@@ -50,9 +52,14 @@ def valkey_part(server: Valkey) -> Part:
     return Part("valkey", "Valkey", server.port, command, server.wait_until_ready)
 
 
-def paper_part(options: Options, port: int, environment: Mapping[str, str]) -> Part:
-    """The paper venue."""
-    arguments = ["--host", "127.0.0.1", "--port", str(port), "--speed", f"{options.paper_speed:g}"]
+def paper_part(session: VenueSession, port: int, environment: Mapping[str, str], *, control: bool) -> Part:
+    """The paper venue; with `control` it can be made to go wrong."""
+    arguments = ["--host", "127.0.0.1", "--port", str(port), "--log-format", "json", *session.arguments]
+    recorded = DEFAULT_DIRECTORY / FILE_NAME
+    if recorded.is_file():
+        arguments += ["--data", str(recorded)]
+    if control:
+        arguments.append("--control")
     return _module("paper", "Paper venue", "local.paper", arguments, port, environment)
 
 

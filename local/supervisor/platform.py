@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
+from fullon.kernel.clock import SystemClock
 from local import ports as port_choice
 from local.credentials import Credentials, password
 from local.home import Home, HomeLock, cannot_write, read_mapping, write_private
@@ -20,6 +21,7 @@ from local.supervisor.environment import children_environment
 from local.supervisor.options import Options
 from local.supervisor.readiness import wait_for_ok
 from local.supervisor.report import Report
+from local.supervisor.venue_session import session_of
 
 READY_SECONDS = 60.0
 WORKERS_GRACE_SECONDS = 6.0
@@ -117,12 +119,21 @@ class Platform:
         try:
             async with asyncio.TaskGroup() as all_parts:
                 all_parts.create_task(with_databases())
-                all_parts.create_task(self._start_part(parts.paper_part(options, ports["paper"], environment)))
+                all_parts.create_task(self._start_part(self._paper(options, ports["paper"], environment)))
                 gateway = parts.gateway_part(self._home, options, ports["management"], environment)
                 all_parts.create_task(self._start_part(gateway))
         except BaseExceptionGroup as group:
             raise _first(group) from group
         return login
+
+    def _paper(self, options: Options, port: int, environment: dict[str, str]) -> Part:
+        session = session_of(self._home, options.paper_speed, SystemClock())
+        if options.paper_speed > 1 and session.behind == 0:
+            self._report.note(
+                f"This home's venue has caught up with the wall clock; FULLON_PAPER_SPEED={options.paper_speed:g} "
+                "has an effect in a new FULLON_HOME only."
+            )
+        return parts.paper_part(session, port, environment, control=options.paper_control)
 
     async def _start_part(self, part: Part) -> None:
         child = Child(part, self._instance, self._home.logs, self._say, self._save)

@@ -39,7 +39,7 @@ async def wait_for_ok(port: int, path: str, deadline_seconds: float) -> None:
         if status == 200:
             return
         last = f"{status} {body[:200]}"
-        await asyncio.sleep(PAUSE_SECONDS * 2)
+        await asyncio.sleep(PAUSE_SECONDS * 4)
     raise MachineProblem(
         f"The platform did not become ready within {deadline_seconds:.0f} s; GET {path}: {last}.",
         "`fullon logs` shows why.",
