@@ -56,7 +56,7 @@ def fetch(destination: Path = DEFAULT_DIRECTORY, timeout: float = 90.0) -> Path:
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination) as scratch:
         archive = _download(Path(scratch), timeout)
-        content = _extract(archive)
+        content = extract(archive)
         if _sha256(content) != FILE_SHA256:
             raise Corrupt(f"{FILE_NAME} in {REQUIREMENT} is not the expected file.", sha256=_sha256(content))
         part = Path(scratch) / FILE_NAME
@@ -98,7 +98,12 @@ def _download(directory: Path, timeout: float) -> Path:
     return archives[0]
 
 
-def _extract(archive: Path) -> bytes:
+def extract(archive: Path) -> bytes:
+    """The recorded minutes, still compressed, out of the source distribution.
+
+    Raises:
+        Corrupt: it does not hold them.
+    """
     try:
         with tarfile.open(archive) as tar:
             for member in tar:

@@ -38,15 +38,17 @@ class BookModel:
     Args:
         typical_price: in ticks; the grid of levels is five thousandths of a percent of it.
         typical_quantity: in steps; quantities lie between a quarter and five times it.
+        phase: milliseconds by which its beats are off, so that not all symbols change at once.
     """
 
-    def __init__(self, typical_price: int, typical_quantity: int) -> None:
+    def __init__(self, typical_price: int, typical_quantity: int, phase: int = 0) -> None:
         self._gap = max(1, typical_price // 20_000)
         self._unit = max(1, typical_quantity // 4)
+        self._phase = phase
 
     def quote(self, last: Trade, now: int) -> Quote:
         """The best prices at ``now`` (epoch milliseconds)."""
-        beat = now // BEAT_MS
+        beat = (now + self._phase) // BEAT_MS
         spread = 1 + _mix(beat // 4, last.id) % 3
         bid = last.price if last.buyer_is_maker else last.price - spread
         bid = max(1, bid)
@@ -55,7 +57,7 @@ class BookModel:
 
     def depth(self, last: Trade, now: int, levels: int = LEVELS) -> Depth:
         """The book at ``now``, ``levels`` deep on each side where the price leaves room."""
-        best, beat, gap = self.quote(last, now), now // BEAT_MS, self._gap
+        best, beat, gap = self.quote(last, now), (now + self._phase) // BEAT_MS, self._gap
         grid_bid = (best.bid - 1) // gap * gap
         grid_ask = -(-(best.ask + 1) // gap) * gap
         bids, asks = {best.bid: best.bid_quantity}, {best.ask: best.ask_quantity}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import demo_data
-from local.paper.book import BookModel, Depth, Quote
+from local.paper.book import BEAT_MS, BookModel, Depth, Quote
 from local.paper.clock import VenueClock
 from local.paper.history import MINUTE_MS, Minutes, recorded, synthetic
 from local.paper.klines import Klines, Span
@@ -26,17 +26,18 @@ class Instrument:
         minutes: its cycle of bars.
         seed: tells its prints from those of another symbol.
         listed: the first minute that exists.
+        place: its place among the symbols, from 0 to 1; quotes and tickers of different places change at
+            different moments, as they do on a real venue.
     """
 
-    def __init__(self, symbol: Symbol, minutes: Minutes, seed: int, listed: int) -> None:
+    def __init__(self, symbol: Symbol, minutes: Minutes, seed: int, listed: int, place: float = 0.0) -> None:
         self.symbol = symbol
         self.tape = Tape(minutes, f"{seed}:{symbol.id}")
         self.klines = Klines(self.tape, listed)
         self.listed = listed
-        typical_quantity = sum(minutes.volume[: DAY_MS // MINUTE_MS]) // (
-            8 * len(minutes.volume[: DAY_MS // MINUTE_MS])
-        )
-        self._book = BookModel(minutes.open[0], typical_quantity)
+        self.place = place
+        day = minutes.volume[: DAY_MS // MINUTE_MS]
+        self._book = BookModel(minutes.open[0], sum(day) // (8 * len(day)), int(place * BEAT_MS))
 
     def last(self, now: int) -> Trade:
         """The latest trade at ``now``."""
@@ -82,10 +83,10 @@ def open_exchange(clock: VenueClock, seed: int, recording: Path | None) -> Excha
     """
     listed = clock.begin // MINUTE_MS - HISTORY_MINUTES
     instruments = {}
-    for symbol in SYMBOLS:
+    for number, symbol in enumerate(SYMBOLS):
         if recording is not None and symbol is BTC_USDT:
             minutes = recorded(symbol, demo_data.load(recording))
         else:
             minutes = synthetic(symbol, seed)
-        instruments[symbol.id] = Instrument(symbol, minutes, seed, listed)
+        instruments[symbol.id] = Instrument(symbol, minutes, seed, listed, number / len(SYMBOLS))
     return Exchange(clock, instruments)

@@ -179,7 +179,8 @@ class TickerFeed(_Feed):
     def advance(self, moment: Moment) -> list[bytes]:
         if moment.wall < self._due:
             return []
-        self._due = moment.wall + TICKER_SECONDS
+        phase = 0.0 if self._array else self._instruments[0].place * TICKER_SECONDS
+        self._due = moment.wall + TICKER_SECONDS - (moment.wall - phase) % TICKER_SECONDS
         tickers = [self._ticker(each, moment.now, moment.event_time) for each in self._instruments]
         return [orjson.dumps(tickers if self._array else tickers[0])]
 

@@ -70,6 +70,7 @@ class Hub:
         self._subscriptions: dict[str, _Subscription] = {}
         self._subscribers: set[Subscriber] = set()
         self._update_id = 0
+        self._ticks = 0
 
     def join(self, subscriber: Subscriber) -> None:
         """A socket has opened."""
@@ -120,7 +121,7 @@ class Hub:
         now = self._exchange.clock.now()
         moment = Moment(now, now + self._faults.clock_offset_ms, wall, self._next_update_id())
         touched: set[Subscriber] = set()
-        for stream, subscription in self._subscriptions.items():
+        for stream, subscription in self._rotated():
             if subscription.feed is not None and (messages := subscription.feed.advance(moment)):
                 touched |= self._deliver(stream, subscription, messages)
         for subscriber in touched:
@@ -134,13 +135,24 @@ class Hub:
             began = self._monotonic()
             try:
                 self.tick()
-            except Exception:  # noqa: BLE001 - one bad feed must not end the streams of all; the log names it
+            except Exception:  # one bad feed must not end the streams of all; the log names it
                 logger.exception("tick failed")
             burst = self._faults.burst
             if burst is not None and burst.until > began:
                 await self._burst(burst)
             else:
                 await asyncio.sleep(max(0.0, TICK_SECONDS - (self._monotonic() - began)))
+
+    def _rotated(self) -> list[tuple[str, _Subscription]]:
+        """All subscriptions, each tick from another one on.
+
+        ccxt.pro hands out only the first of the updates that arrive together; in a fixed order it would be the same
+        symbol for ever.
+        """
+        every = list(self._subscriptions.items())
+        self._ticks += 1
+        start = (self._ticks * 2_654_435_761 >> 16) % len(every) if every else 0
+        return every[start:] + every[:start]
 
     def _deliver(self, stream: str, subscription: _Subscription, messages: list[bytes]) -> set[Subscriber]:
         prefix = b'{"stream":"%b","data":' % stream.encode()
