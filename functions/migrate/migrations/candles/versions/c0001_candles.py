@@ -20,10 +20,17 @@ CREATE TABLE series (
     base text NOT NULL,
     quote text NOT NULL,
     active boolean NOT NULL DEFAULT true,
+    verified_until timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT series_exchange_symbol_unique UNIQUE (exchange, symbol)
 );
 COMMENT ON COLUMN series.series_id IS 'symbols.symbol_id of the platform database.';
+COMMENT ON COLUMN series.verified_until IS 'Minutes before this were read from the venue after they had closed.';
+CREATE TABLE writers (
+    name text PRIMARY KEY,
+    fence bigint NOT NULL
+);
+COMMENT ON TABLE writers IS 'The newest leader of each collector, by its lease''s fence; what an older one writes is refused.';
 CREATE TABLE candles (
     series_id integer NOT NULL REFERENCES series (series_id) ON DELETE CASCADE,
     ts timestamptz NOT NULL CHECK (date_trunc('minute', ts, 'UTC') = ts),
@@ -66,4 +73,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    script.run("DROP TABLE trades, candles_1d, candles_1h, candles, series")
+    script.run("DROP TABLE trades, candles_1d, candles_1h, candles, writers, series")

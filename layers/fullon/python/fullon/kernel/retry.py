@@ -1,0 +1,86 @@
+"""Trying again: growing pauses with jitter, and one line in the log for an outage however often it is tried."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from fullon.kernel.errors import FullonError, LimitExceeded, TimedOut, Unavailable
+
+Result = TypeVar("Result")
+
+#: Errors of the tree that a later try may not see.
+PASSING = (Unavailable, TimedOut, LimitExceeded)
+
+
+class Backoff:
+    """Pauses that double from ``first`` to ``longest`` seconds, each between half and all of its length.
+
+    The jitter keeps many who lost the same thing from coming back at the same moment.
+    """
+
+    def __init__(self, first: float = 0.1, longest: float = 5.0) -> None:
+        self._first = first
+        self._longest = longest
+        self._next = first
+
+    def pause(self) -> float:
+        """How long to wait before the next try, in seconds."""
+        pause, self._next = self._next, min(self._next * 2, self._longest)
+        return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads rivals, guards nothing
+
+    def reset(self) -> None:
+        """The last try went well."""
+        self._next = self._first
+
+
+class Outage:
+    """Says once that something is away, and once that it is back.
+
+    Args:
+        log: where.
+        what: the subject of the lines, for example ``candles of paper``.
+    """
+
+    def __init__(self, log: logging.Logger, what: str) -> None:
+        self._log = log
+        self._what = what
+        self._cause: str | None = None
+
+    def failed(self, error: FullonError) -> None:
+        """A try failed; another kind of failure than the last one is said again."""
+        if self._cause != error.code:
+            self._cause = error.code
+            self._log.warning(
+                "waiting",
+                extra={"waiting_for": self._what, "code": error.code, "detail": error.detail, "cause": repr(error.__cause__)},
+            )
+
+    def passed(self) -> None:
+        """A try went well."""
+        if self._cause is not None:
+            self._log.info("resumed", extra={"waiting_for": self._what, "code": self._cause})
+            self._cause = None
+
+
+async def insist(
+    work: Callable[[], Awaitable[Result]], outage: Outage, *, first: float = 0.1, longest: float = 5.0
+) -> Result:
+    """Repeat ``work`` until it ends well; errors other than the passing ones go through.
+
+    A limit's ``retry_after`` is waited for in full.
+    """
+    backoff = Backoff(first, longest)
+    while True:
+        try:
+            result = await work()
+        except PASSING as error:
+            outage.failed(error)
+            asked = error.retry_after if isinstance(error, LimitExceeded) else 0.0
+            await asyncio.sleep(max(asked, backoff.pause()))
+        else:
+            outage.passed()
+            return result
