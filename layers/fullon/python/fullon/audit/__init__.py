@@ -1,1 +1,1 @@
-"""Who did what and when, as a chain of hashes that shows any later change."""
+"""The hash-chained trail of what people and daemons did: entries are only added, and a changed one is found."""

@@ -1,73 +1,71 @@
-"""The trail in PostgreSQL: appended within the caller's transaction, so that it says exactly what was committed."""
+"""PostgreSQL: the table ``audit``. Rows are only added; the database refuses everything else."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
-from fullon.audit.model import GENESIS, Entry, digest
-from fullon.kernel.clock import from_milliseconds, to_milliseconds
+from fullon.audit.model import GENESIS, Entry, canonical
 
 if TYPE_CHECKING:
+    import asyncpg
+
     Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
 
-#: Writers wait for each other here, to the end of their transactions: one chain, whoever writes.
-_CHAIN_LOCK = 0x61756469
+_LOCK = 0x66756C6C_61756474
+"""Key of the advisory lock that makes writers stand in line ("full" "audt")."""
+_COLUMNS = "sequence, at, actor, action, subject, details::text AS details, previous_hash, hash"
 
 
-async def append(
-    connection: Connection, at: datetime, actor: str, action: str, subject: str, details: Mapping[str, Any]
-) -> Entry:
-    """Add an entry. Call it late in a transaction: from here to the commit other writers wait."""
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _CHAIN_LOCK)
-    last = await connection.fetchrow("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1")
-    sequence = last["sequence"] + 1 if last else 1
-    previous = last["hash"] if last else GENESIS
-    at = from_milliseconds(to_milliseconds(at))
-    entry = Entry(
-        sequence,
-        at,
-        actor,
-        action,
-        subject,
-        details,
-        previous,
-        digest(sequence, at, actor, action, subject, details, previous),
-    )
+async def lock(connection: Connection) -> None:
+    """Wait for this transaction's turn to add; the turn ends with the transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+
+
+async def head(connection: Connection) -> tuple[int, bytes]:
+    """Number and hash of the newest entry."""
+    row = await connection.fetchrow("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1")
+    return (0, GENESIS) if row is None else (row["sequence"], row["hash"])
+
+
+async def add(connection: Connection, entry: Entry) -> None:
+    """Insert an entry as it is."""
     await connection.execute(
-        """
-        INSERT INTO audit (sequence, at, actor, action, subject, details, previous_hash, hash)
-        VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8)
-        """,
+        "INSERT INTO audit (sequence, at, actor, action, subject, details, previous_hash, hash)"
+        " VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8)",
         entry.sequence,
         entry.at,
         entry.actor,
         entry.action,
         entry.subject,
-        json.dumps(entry.details),
+        canonical(entry.details),
         entry.previous_hash,
         entry.hash,
     )
-    return entry
 
 
-async def entries(connection: Connection, after: int = 0, batch: int = 1000) -> AsyncIterator[Entry]:
-    """Every entry after a sequence number, oldest first."""
-    while True:
-        rows = await connection.fetch(
-            """
-            SELECT sequence, at, actor, action, subject, details::text AS details, previous_hash, hash
-            FROM audit WHERE sequence > $1 ORDER BY sequence LIMIT $2
-            """,
-            after,
-            batch,
-        )
-        for row in rows:
-            yield Entry(**{**row, "details": json.loads(row["details"])})
-        if len(rows) < batch:
-            return
-        after = rows[-1]["sequence"]
+async def walk(connection: Connection) -> AsyncIterator[Entry]:
+    """Every entry from the first, by a cursor of the caller's transaction."""
+    query = f"SELECT {_COLUMNS} FROM audit ORDER BY sequence"  # noqa: S608 - constant columns
+    async for row in connection.cursor(query, prefetch=500):
+        yield _entry(row)
+
+
+async def latest(connection: Connection, limit: int) -> list[Entry]:
+    """The newest entries first."""
+    query = f"SELECT {_COLUMNS} FROM audit ORDER BY sequence DESC LIMIT $1"  # noqa: S608 - constant columns
+    return [_entry(row) for row in await connection.fetch(query, limit)]
+
+
+def _entry(row: asyncpg.Record) -> Entry:
+    return Entry(
+        sequence=row["sequence"],
+        at=row["at"],
+        actor=row["actor"],
+        action=row["action"],
+        subject=row["subject"],
+        details=json.loads(row["details"]),
+        previous_hash=row["previous_hash"],
+        hash=row["hash"],
+    )

@@ -1,1 +1,1 @@
-"""The daemons as an operator sees them: process records, leases with fencing, service control."""
+"""Daemons as a fleet: who runs (registry), who leads (leases with fencing), who should run (control of services)."""

@@ -1,43 +1,89 @@
-"""Process records in Valkey: one hash per daemon, one field per instance. The next heartbeat rebuilds a lost one."""
+"""Valkey: the present record of each daemon instance, one hash per daemon, published on change.
+
+Everything here is rebuilt by the next heartbeat after a loss.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from fullon.fleet.model import ProcessRecord
+from fullon.fleet.model import ProcessRecord, ProcessStatus
+from fullon.kernel.clock import from_milliseconds, to_milliseconds
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-FEED = "feed:processes"
-#: A record of an instance that said nothing for this long is forgotten.
-KEEP_SECONDS = 24 * 3600
+CHANNEL = "feed:processes"
 
 
 def key(name: str) -> str:
-    """Where the records of a daemon are."""
+    """Hash of a daemon's instances; the braces keep it on one slot of a cluster."""
     return f"processes:{{{name}}}"
 
 
-async def write(valkey: Redis, record: ProcessRecord) -> None:
-    """Keep and announce a record, in one round trip."""
-    payload = orjson.dumps(record.as_mapping())
-    async with valkey.pipeline(transaction=False) as pipeline:
-        pipeline.hset(key(record.type), record.instance, payload)
-        pipeline.expire(key(record.type), KEEP_SECONDS)
-        pipeline.publish(FEED, payload)
-        await pipeline.execute()
+def encode(record: ProcessRecord) -> bytes:
+    """A record as JSON; times are epoch milliseconds."""
+    return orjson.dumps(
+        {
+            "type": record.name,
+            "instance": record.instance,
+            "status": record.status.value,
+            "message": record.message,
+            "heartbeat": to_milliseconds(record.heartbeat),
+            "started": to_milliseconds(record.started),
+            "version": record.version,
+            "host": record.host,
+            "work": record.work,
+        }
+    )
 
 
-async def read(valkey: Redis, name: str) -> list[ProcessRecord]:
-    """The records of a daemon, the latest heartbeat first."""
-    found = await valkey.hvals(key(name))
-    records = [ProcessRecord.of(orjson.loads(payload)) for payload in found]
-    return sorted(records, key=lambda record: record.heartbeat, reverse=True)
+def decode(data: bytes) -> ProcessRecord | None:
+    """What :func:`encode` wrote; None for anything else, which the next heartbeat replaces."""
+    try:
+        fields: dict[str, Any] = orjson.loads(data)
+        return ProcessRecord(
+            name=str(fields["type"]),
+            instance=str(fields["instance"]),
+            status=ProcessStatus(fields["status"]),
+            heartbeat=from_milliseconds(int(fields["heartbeat"])),
+            started=from_milliseconds(int(fields["started"])),
+            version=str(fields["version"]),
+            host=str(fields["host"]),
+            message=str(fields["message"]),
+            work=int(fields["work"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
-async def forget(valkey: Redis, name: str, instance: str) -> None:
-    """Drop the record of an instance that is gone."""
-    await valkey.hdel(key(name), instance)
+async def put(valkey: Redis, record: ProcessRecord) -> None:
+    """Store and publish a record."""
+    data = encode(record)
+    async with valkey.pipeline(transaction=False) as batch:
+        batch.hset(key(record.name), record.instance, cast("str", data))
+        batch.publish(CHANNEL, data)
+        await batch.execute()
+
+
+async def forget(valkey: Redis, name: str, instances: Iterable[str]) -> None:
+    """Remove records of instances that are gone."""
+    gone = list(instances)
+    if gone:
+        await valkey.hdel(key(name), *gone)
+
+
+async def records(valkey: Redis, names: Iterable[str]) -> dict[str, list[ProcessRecord]]:
+    """The records of these daemons, in one round trip."""
+    wanted = list(names)
+    async with valkey.pipeline(transaction=False) as batch:
+        for name in wanted:
+            batch.hvals(key(name))
+        answers: list[list[bytes]] = await batch.execute()
+    return {
+        name: [record for data in values if (record := decode(data)) is not None]
+        for name, values in zip(wanted, answers, strict=True)
+    }

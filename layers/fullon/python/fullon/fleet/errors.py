@@ -1,41 +1,68 @@
-"""What can go wrong with daemons and their leases."""
+"""What can go wrong with daemons, by remedy."""
 
 from __future__ import annotations
 
-from fullon.kernel.errors import Conflict, Invalid, NotFound
+from collections.abc import Iterable
 
-
-class LeaseLost(Conflict):
-    """Somebody else leads now, or the lease ran out: stop writing at once."""
-
-    default_code = "lease_lost"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"The lease {name} is held by another process now.", lease=name)
+from fullon.kernel.errors import Conflict, NotFound, Unavailable
 
 
 class UnknownService(NotFound):
-    """No daemon has this name."""
+    """No daemon has that name; the sentence lists the ones there are."""
 
     default_code = "unknown_service"
 
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"There is no service {name[:40]}; there are {', '.join(known)}.", known=list(known))
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(f"There is no service of that name; there are {', '.join(names)}.", service=name, known=names)
 
 
-class AlreadyRunning(Invalid):
-    """A start of what runs."""
+class WrongState(Conflict):
+    """The service is not in a state for this; answered with 400, as clients of this operation expect."""
+
+    default_code = "wrong_state"
+
+
+class AlreadyRunning(WrongState):
+    """The service was asked to start and runs."""
 
     default_code = "already_running"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"The service {name} is already running.", service=name)
+    def __init__(self, name: str, status: str) -> None:
+        state = "already running" if status == "running" else f"already started, and {status}"
+        super().__init__(f"The service {name} is {state}; restart gives it a new process.", service=name)
 
 
-class NotRunning(Invalid):
-    """A stop of what does not run."""
+class AlreadyStopped(WrongState):
+    """The service was asked to stop, and does not run or is ending."""
+
+    default_code = "already_stopped"
+
+    def __init__(self, name: str, status: str) -> None:
+        super().__init__(f"The service {name} is already {status}.", service=name)
+
+
+class NotRunning(WrongState):
+    """The service was asked to restart, and nobody wants it to run."""
 
     default_code = "not_running"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"The service {name} is not running.", service=name)
+    def __init__(self, name: str, status: str) -> None:
+        super().__init__(f"The service {name} is {status}; start it instead.", service=name)
+
+
+class ControlUnavailable(Unavailable):
+    """The container service gave no usable answer; nothing is known to have changed."""
+
+    default_code = "control_unavailable"
+
+
+class LeaseLost(Conflict):
+    """Another holder has taken the lease, or it was released: stop working, write nothing more."""
+
+    default_code = "lease_lost"
+
+    def __init__(self, name: str, holder: str, fence: int) -> None:
+        super().__init__(
+            f"The lease {name} is no longer held with fence {fence}.", lease=name, holder=holder, fence=fence
+        )

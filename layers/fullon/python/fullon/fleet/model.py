@@ -1,21 +1,28 @@
-"""Daemons as values: a process record, a lease, and what an operator is told about a service."""
+"""Values of the fleet: process records, leases, tasks of the container service, and what they add up to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from itertools import pairwise
 
-#: A daemon reports at most this often, and at least this often while it works.
-HEARTBEAT_SECONDS = 5
-#: After three missed heartbeats a record is stale.
-STALE_SECONDS = 3 * HEARTBEAT_SECONDS
+HEARTBEAT_SECONDS = 5.0
+"""A working daemon says so this often."""
+MISSED_HEARTBEATS = 3
+"""After so many silent intervals a record is stale."""
+STALE_AFTER = timedelta(seconds=HEARTBEAT_SECONDS * MISSED_HEARTBEATS)
+STARTING_GRACE = timedelta(seconds=60)
+"""A new task may take this long to its first heartbeat before it counts as stale."""
+CRASH_WINDOW = timedelta(hours=1)
+
+EXITED_BY_ITSELF = frozenset({"EssentialContainerExited", "TaskFailedToStart"})
+"""Stop codes of ECS that nobody asked for."""
 
 
 class ProcessStatus(StrEnum):
-    """What a daemon says of itself."""
+    """What a daemon says about itself."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -25,7 +32,7 @@ class ProcessStatus(StrEnum):
 
 
 class ServiceStatus(StrEnum):
-    """What an operator is told of a service."""
+    """What an admin is told about a service."""
 
     RUNNING = "running"
     STOPPED = "stopped"
@@ -37,51 +44,37 @@ class ServiceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
-    """A running instance of a daemon, by its own report.
+    """One running daemon instance.
 
     Attributes:
-        type: the daemon's name.
-        instance: one run of it.
-        heartbeat: when it last did work, epoch milliseconds.
-        started: when it started, epoch milliseconds.
-        work: how many units of work it has done; the unit is the daemon's.
+        name: the daemon (its type).
+        instance: this one process of it.
+        heartbeat: when it last did its work, not merely when its process was alive.
+        work: units of work done since it started (ticks, bars, messages).
     """
 
-    type: str
+    name: str
     instance: str
     status: ProcessStatus
-    message: str
-    heartbeat: int
-    started: int
+    heartbeat: datetime
+    started: datetime
     version: str
     host: str
-    work: int
+    message: str = ""
+    work: int = 0
 
-    def age_ms(self, now: int) -> int:
-        """How long ago the heartbeat was, in milliseconds."""
-        return max(0, now - self.heartbeat)
+    def is_stale(self, now: datetime) -> bool:
+        """Three heartbeats were missed by a process that did not say goodbye."""
+        return self.status is not ProcessStatus.STOPPED and now - self.heartbeat > STALE_AFTER
 
-    def is_stale(self, now: int) -> bool:
-        """Whether three heartbeats were missed."""
-        return self.status is not ProcessStatus.STOPPED and self.age_ms(now) > STALE_SECONDS * 1000
-
-    def as_mapping(self) -> dict[str, Any]:
-        """The record as it is kept in Valkey."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, mapping: Mapping[str, Any]) -> Self:
-        """Read what :meth:`as_mapping` wrote."""
-        return cls(**{**mapping, "status": ProcessStatus(mapping["status"])})
+    def with_status(self, status: ProcessStatus, message: str) -> ProcessRecord:
+        """The same process in another status."""
+        return replace(self, status=status, message=message)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to lead a shard until it expires.
-
-    Attributes:
-        fence: grows with every change of hands; a write guarded by an older one is refused.
-    """
+    """A leadership that was won. ``fence`` grows with every change of hands, so the newest leader has the highest."""
 
     name: str
     holder: str
@@ -90,70 +83,153 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessEvent:
-    """A change of status in a daemon's history."""
-
-    at: datetime
-    name: str
-    instance: str
-    status: ProcessStatus
-    message: str
-    version: str
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
 class Task:
-    """What the container service says of one task of a service, running or ended.
-
-    Attributes:
-        exit_code: of an ended one, where it is known.
-        reason: why it ended, in the container service's words.
-    """
+    """A task of the container service, as ECS reports it."""
 
     task_id: str
-    status: str
-    started_at: datetime | None
-    stopped_at: datetime | None
-    exit_code: int | None
-    reason: str
+    last_status: str
+    desired_status: str
+    created_at: datetime
+    started_by: str
+    started_at: datetime | None = None
+    stopping_at: datetime | None = None
+    stopped_at: datetime | None = None
+    stop_code: str | None = None
+    reason: str = ""
+    exit_code: int | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Meant to run, and not ended."""
+        return self.desired_status == "RUNNING" and self.last_status != "STOPPED"
+
+    @property
+    def crashed(self) -> bool:
+        """Ended although nobody asked for it."""
+        return self.last_status == "STOPPED" and self.stop_code in EXITED_BY_ITSELF
+
+    def failure(self) -> str:
+        """The end of a crashed task as a sentence."""
+        sentence = self.reason.rstrip(".") or "The process ended by itself"
+        return f"{sentence} (exit code {self.exit_code})." if self.exit_code is not None else f"{sentence}."
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
-    """What the container service says of a service.
+class Service:
+    """A daemon's service in the container service.
 
     Attributes:
-        tasks: newest first, with those that ended lately.
+        desired, running, pending: numbers of tasks.
+        deployment: id of the present deployment; tasks of it carry it as ``started_by``.
+        tasks: running ones and those that ended lately (ECS keeps them for an hour).
     """
 
+    name: str
     desired: int
     running: int
     pending: int
-    tasks: tuple[Task, ...]
-
-    @property
-    def last_failure(self) -> Task | None:
-        """The newest task that ended by itself with an error."""
-        return next(
-            (task for task in self.tasks if task.stopped_at is not None and task.exit_code not in (None, 0)), None
-        )
+    deployment: str
+    created_at: datetime
+    tasks: tuple[Task, ...] = ()
 
 
-def status_of(deployment: Deployment, record: ProcessRecord | None, now: int) -> ServiceStatus:
-    """One word for a service, from what the container service and the daemon itself report.
+@dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """What an admin is told about one service."""
+
+    service: str
+    status: ServiceStatus
+    desired: int
+    running: int
+    since: datetime | None
+    heartbeat_age_ms: int | None
+    instance: str | None
+    version: str | None
+    restarts_last_hour: int
+    last_error: str | None
+
+
+def report(service: Service, records: Sequence[ProcessRecord] | None, now: datetime) -> ServiceReport:
+    """Put together what the container service counts and what the processes say.
 
     Args:
-        now: epoch milliseconds.
+        records: of the daemon's instances; None when the registry cannot be reached, which makes nothing stale.
     """
-    if deployment.desired == 0:
-        return ServiceStatus.STOPPING if deployment.running or deployment.pending else ServiceStatus.STOPPED
-    if deployment.running == 0:
-        newest = deployment.tasks[0] if deployment.tasks else None
-        failed = newest is not None and newest.stopped_at is not None and newest.exit_code != 0
-        return ServiceStatus.CRASHED if failed else ServiceStatus.STARTING
-    if record is None or record.status is ProcessStatus.STOPPED:
-        return ServiceStatus.STARTING
+    record = _present_record(service, records or ())
+    status, since = _status(service, record, records is not None, now)
+    return ServiceReport(
+        service=service.name,
+        status=status,
+        desired=service.desired,
+        running=service.running,
+        since=since,
+        heartbeat_age_ms=max(0, int((now - record.heartbeat) / timedelta(milliseconds=1))) if record else None,
+        instance=record.instance if record else None,
+        version=record.version if record else None,
+        restarts_last_hour=_restarts(service, now),
+        last_error=_last_error(service, record, now),
+    )
+
+
+def _present_record(service: Service, records: Sequence[ProcessRecord]) -> ProcessRecord | None:
+    """The record of the running process: the freshest, unless it is of a process from before the present task."""
+    newest = max(records, key=lambda record: record.heartbeat, default=None)
+    live = [task for task in service.tasks if task.last_status != "STOPPED"]
+    if newest is None or not live:
+        return None
+    begun = max(task.created_at for task in live)
+    return newest if newest.heartbeat >= begun else None
+
+
+def _status(
+    service: Service, record: ProcessRecord | None, registry_known: bool, now: datetime
+) -> tuple[ServiceStatus, datetime | None]:
+    live = sorted((task for task in service.tasks if task.is_live), key=lambda task: task.created_at)
+    ended = _newest_ended(service)
+    if service.desired == 0:
+        leaving = [task for task in service.tasks if task.last_status != "STOPPED"]
+        if leaving or service.running:
+            return ServiceStatus.STOPPING, min((t.stopping_at for t in leaving if t.stopping_at), default=None)
+        return ServiceStatus.STOPPED, ended.stopped_at if ended else None
+    if not live:
+        if ended is not None and ended.crashed and ended.started_by == service.deployment:
+            return ServiceStatus.CRASHED, ended.stopped_at
+        return ServiceStatus.STARTING, None
+    task = live[-1]
+    if task.last_status != "RUNNING":
+        return ServiceStatus.STARTING, task.created_at
+    since = task.started_at or task.created_at
+    if not registry_known:
+        return ServiceStatus.RUNNING, since
+    if record is None:
+        return (ServiceStatus.STARTING if now - since <= STARTING_GRACE else ServiceStatus.STALE), since
     if record.is_stale(now):
-        return ServiceStatus.STALE
-    return ServiceStatus.STARTING if record.status is ProcessStatus.STARTING else ServiceStatus.RUNNING
+        return ServiceStatus.STALE, record.heartbeat
+    if record.status is ProcessStatus.STARTING:
+        return ServiceStatus.STARTING, since
+    return ServiceStatus.RUNNING, since
+
+
+def _newest_ended(service: Service) -> Task | None:
+    ended = [task for task in service.tasks if task.last_status == "STOPPED"]
+    return max(ended, key=lambda task: task.stopped_at or task.created_at, default=None)
+
+
+def _restarts(service: Service, now: datetime) -> int:
+    """Tasks of the last hour that replaced a crashed one of the same deployment."""
+    tasks = sorted(service.tasks, key=lambda task: task.created_at)
+    return sum(
+        1
+        for before, after in pairwise(tasks)
+        if before.crashed and before.started_by == after.started_by and now - after.created_at <= CRASH_WINDOW
+    )
+
+
+def _last_error(service: Service, record: ProcessRecord | None, now: datetime) -> str | None:
+    if record is not None and record.status is ProcessStatus.ERROR:
+        return record.message or "The daemon reports an error."
+    crashed = [
+        task for task in service.tasks if task.crashed and task.stopped_at and now - task.stopped_at <= CRASH_WINDOW
+    ]
+    newest = max(crashed, key=lambda task: task.stopped_at or task.created_at, default=None)
+    return newest.failure() if newest else None
