@@ -123,7 +123,7 @@ class Tail:
     def _refused(frame: Mapping[str, Any]) -> None:
         sentence = str(frame.get("detail") or frame.get("title") or "The subscription was refused.")
         code = REFUSED if frame.get("status") in {401, 403} else 1
-        raise CommandFailed(sentence, exit_code=code, request_id=frame.get("connection_id"))
+        raise CommandFailed(sentence, exit_code=code)
 
 
 def run(
