@@ -177,18 +177,22 @@ CREATE TABLE ws_connections (
     kind text NOT NULL CHECK (kind IN ('jwt', 'api_key')),
     session uuid NOT NULL,
     connected_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL
+    expires_at timestamptz NOT NULL,
+    revision bigint NOT NULL DEFAULT 0,
+    closing text
 );
+COMMENT ON COLUMN ws_connections.revision IS 'Grows with every change of its subscriptions; the streamer compares it.';
+COMMENT ON COLUMN ws_connections.closing IS 'Why the streamer is to say goodbye and close it.';
 CREATE INDEX ws_connections_of_user ON ws_connections (uid);
 CREATE INDEX ws_connections_of_session ON ws_connections (session);
 CREATE TABLE ws_subscriptions (
     connection_id text NOT NULL REFERENCES ws_connections (connection_id) ON DELETE CASCADE,
     channel text NOT NULL,
     key text NOT NULL,
-    created_at timestamptz NOT NULL,
+    revision bigint NOT NULL,
     PRIMARY KEY (connection_id, channel, key)
 );
-CREATE SEQUENCE ws_changes;
+COMMENT ON COLUMN ws_subscriptions.revision IS 'That of the connection when it was last asked for; a new one starts over.';
 """
 
 
@@ -199,7 +203,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     script.run(
-        "DROP SEQUENCE ws_changes;"
         "DROP TABLE ws_subscriptions, ws_connections, audit, service_wants, process_events, leases, symbols,"
         " cat_exchanges, ws_tickets, login_failures, api_keys, refresh_tokens, sessions, users;"
         "DROP FUNCTION audit_is_append_only"
