@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from local.errors import MachineProblem, StoreProblem
@@ -91,18 +89,25 @@ def is_seeded(home: Home) -> bool:
     return read_mapping(home.seeded) == seed_mark()
 
 
-async def seed(home: Home, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Sow users, catalogue and symbols; returns what the seed said it did (its last line, a JSON object)."""
-    output = await run_module("local.seed", "The seed", environment)
+async def has_user(platform: str, mail: str) -> bool:
+    """Whether somebody with this address is registered."""
+    import asyncpg
+
+    connection = await asyncpg.connect(platform, timeout=CONNECT_SECONDS)
+    try:
+        return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM users WHERE lower(mail) = lower($1))", mail))
+    finally:
+        await connection.close()
+
+
+async def seed(home: Home, environment: Mapping[str, str]) -> None:
+    """Sow users, catalogue and symbols; what is there stays.
+
+    The administrator's password goes to the seed as FULLON_ADMIN_PASSWORD in its environment, which other accounts
+    cannot read, as they could its arguments.
+    """
+    await run_module("local.seed", "The seed", environment)
     write_private(home.seeded, seed_mark())
-    for line in reversed(output.splitlines()):
-        try:
-            said = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(said, dict):
-            return said
-    return {}
 
 
 async def run_module(module: str, title: str, environment: Mapping[str, str]) -> str:

@@ -150,18 +150,15 @@ class Platform:
             if not await databases.is_at_head(stores.database_url, stores.candles_url):
                 await databases.migrate(environment)
                 details.append("migrated")
-        if stores.is_embedded and options.admin_password is None and databases.is_seeded(self._home):
-            return "as set before"
+        known = await databases.has_user(stores.database_url, options.admin_mail)
+        if known and stores.is_embedded and databases.is_seeded(self._home):
+            return "as set at the first start"
         with self._report.step("Seed"):
             offered = options.admin_password or password()
-            chosen = {
-                "FULLON_ADMIN_PASSWORD": offered,
-                "FULLON_ADMIN_PASSWORD_GIVEN": str(options.admin_password is not None),
-            }
-            said = await databases.seed(self._home, {**environment, **chosen})
-        if options.admin_password is not None:
-            return "as set by FULLON_ADMIN_PASSWORD"
-        return f"{offered} (shown this once)" if said.get("admin") == "created" else "as set before"
+            await databases.seed(self._home, {**environment, "FULLON_ADMIN_PASSWORD": offered})
+        if known:
+            return "as set at the first start"
+        return "as set by FULLON_ADMIN_PASSWORD" if options.admin_password else f"{offered} (shown this once)"
 
     async def _provision(self, options: Options, environment: dict[str, str]) -> None:
         with self._report.step("Services") as details:

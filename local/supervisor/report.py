@@ -97,7 +97,7 @@ class Report:
             return
         from rich.text import Text
 
-        line = Text(f"{sign} ", colour).append(text, "default")
+        line = Text.assemble((f"{sign} ", colour), text)
         if faint:
             line.append(f" {faint}", "dim")
         self._guarded(self._console.print, line)

@@ -158,7 +158,7 @@ def test_one_start_serves_and_one_signal_leaves_nothing(run: Run) -> None:
     login = {"username": "admin@fullon", "password": password[1]}
     answer = httpx2.post(f"http://127.0.0.1:{run.port}/api/v1/auth/login", data=login, timeout=20)
     assert answer.status_code == 200, answer.text
-    assert "password as set before" in run.output
+    assert "password as set at the first start" in run.output
     assert password[1] in said_once
     files = [path for path in run.home.path.rglob("*") if path.is_file() and path.suffix in {".json", ".log", ".conf"}]
     assert not [path for path in files if password[1] in path.read_text(errors="replace")]
