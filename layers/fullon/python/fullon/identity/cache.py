@@ -88,10 +88,10 @@ async def announce(valkey: Redis, change: StandingChange) -> bool:
     try:
         async with asyncio.timeout(5 * PATIENCE_SECONDS):
             pipeline = valkey.pipeline(transaction=False)
-            for sid in change.ended:
-                pipeline.set(key_of(Kind.JWT, sid), _ENDED, ex=ENDED_SECONDS)
             for kind, identifier in change.changed:
                 pipeline.set(key_of(kind, identifier), _ASK, ex=CHANGED_SECONDS)
+            for sid in change.ended:
+                pipeline.set(key_of(Kind.JWT, sid), _ENDED, ex=ENDED_SECONDS)
             for item in news:
                 pipeline.publish(REVOKED_CHANNEL, orjson.dumps(item))
             await pipeline.execute()

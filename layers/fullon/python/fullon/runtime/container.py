@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from fullon.identity.service import Principals
+    from fullon.identity.tokens import Tokens
 
     Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
     Pool = asyncpg.Pool[Any]
@@ -93,6 +96,28 @@ class Container:
 
         return Principals(self.valkey, self.connection, self.clock)
 
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Makes and reads access tokens with the keys of the settings.
+
+        Raises:
+            Invalid: what the algorithm needs is missing or is no such key.
+        """
+        from fullon.identity.tokens import SigningKeys, Tokens
+
+        settings = self.settings
+        private_key = settings.jwt_private_key
+        keys = SigningKeys.of(
+            settings.jwt_algorithm,
+            settings.jwt_key_id,
+            secret=settings.jwt_secret_key.get_secret_value(),
+            private_key=private_key.get_secret_value() if private_key else "",
+            public_key=settings.jwt_public_key or "",
+            previous=settings.previous_keys(),
+        )
+        lifetime = timedelta(minutes=settings.jwt_expiration_minutes)
+        return Tokens(keys, self.clock, lifetime=lifetime, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection of the platform database, without a transaction.
@@ -114,6 +139,18 @@ class Container:
         """
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def candle_transaction(self) -> AsyncIterator[Connection]:
+        """One transaction on the candle database, committed when the block ends well.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+        """
+        pool = await self.candles()
+        with unavailable_when_down():
+            async with pool.acquire(timeout=self.settings.db_connect_timeout) as connection, connection.transaction():
+                yield connection
 
     async def close(self) -> None:
         """Close what was opened."""

@@ -105,7 +105,12 @@ class Edge:
             nonlocal status, answered
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                added = scope["state"].get("headers", {})
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    *((name.lower().encode(), value.encode()) for name, value in added.items()),
+                    (b"x-request-id", request_id.encode()),
+                ]
             await send(message)
 
         try:
@@ -172,6 +177,12 @@ TradingCaller = Annotated[Identity, Depends(require(Scope.TRADE))]
 AdminCaller = Annotated[Identity, Depends(require(Scope.ADMIN, role=Role.ADMIN))]
 
 
+def add_headers(request: Request, **headers: str) -> None:
+    """Put headers (``RateLimit_Limit="5"``) on whatever answer this request gets, a problem included."""
+    added = request.scope["state"].setdefault("headers", {})
+    added.update({name.replace("_", "-"): value for name, value in headers.items()})
+
+
 def source_address(request: Request) -> str:
     """The caller's address as the gateway saw it; forwarded headers are never trusted."""
     event = request.scope.get("aws.event") or {}
@@ -209,6 +220,13 @@ async def _on_error(request: Request, error: Exception) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, LimitExceeded | Unavailable):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, LimitExceeded) and "limit" in error.facts:
+        add_headers(
+            request,
+            RateLimit_Limit=str(error.facts["limit"]),
+            RateLimit_Remaining="0",
+            RateLimit_Reset=str(error.retry_after),
+        )
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if status >= 500:

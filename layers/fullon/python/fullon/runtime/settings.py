@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
@@ -124,6 +125,21 @@ class Settings(BaseSettings):
         password = self.redis_password.get_secret_value()
         login = f":{quote(password, safe='')}@" if password else ""
         return f"{scheme}://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+
+    def previous_keys(self) -> dict[str, str]:
+        """Key id → secret or public key of tokens signed before the present key: JWT_PREVIOUS_KEYS, a JSON object.
+
+        Raises:
+            Invalid: it is not a JSON object of texts.
+        """
+        text = self.jwt_previous_keys.get_secret_value() if self.jwt_previous_keys else "{}"
+        try:
+            keys = json.loads(text)
+        except ValueError:
+            keys = None
+        if not isinstance(keys, dict) or not all(isinstance(key, str) and key for key in keys.values()):
+            raise Invalid("JWT_PREVIOUS_KEYS must be a JSON object: key id to key.", code="settings")
+        return keys
 
     def exchange_url(self, exchange: str) -> str | None:
         """Base address that replaces a venue's own (``EXCHANGE_URL_PAPER``), or None for the real one."""
