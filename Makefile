@@ -31,11 +31,11 @@ bench: setup-dev demo-data ## Measure side by side with what one would use inste
 	@$(PY) -m benchmarks $(ARGS)
 
 docs: setup-dev ## Write the committed OpenAPI and AsyncAPI documents and the README's tables anew
-	@$(PY) -m functions.docs.generate
+	@$(PY) -m tools.documents
 
 requirements: setup-dev ## Compile requirements/*.in into hashed *.txt
 	@$(UV_COMPILE) requirements/dev.in -o requirements/dev.txt
-	@for name in local functions daemons parquet; do \
+	@for name in local functions daemons parquet docs; do \
 		$(UV_COMPILE) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
 
