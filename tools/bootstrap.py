@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in KINDS:
         print(f"usage: bootstrap.py {'|'.join(KINDS)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that children are ended with us
     try:
         CACHE.mkdir(exist_ok=True)
         with (CACHE / "setup.lock").open("w") as lock:
@@ -115,12 +117,22 @@ def create_environment() -> None:
     """A new virtual environment with pip and uv."""
     with Step("Making the virtual environment"):
         require_ensurepip()
-        shutil.rmtree(VENV, ignore_errors=True)
+        remove_environment()
         VENV.mkdir()
         write_stamp({"state": "building"})
         run([sys.executable, "-m", "venv", str(VENV)], "The virtual environment could not be made")
         install_uv()
         write_stamp({"state": "made"})
+
+
+def remove_environment() -> None:
+    """Take the old one away; what an earlier, killed run started may still be writing there for a moment."""
+    for _ in range(50):
+        shutil.rmtree(VENV, ignore_errors=True)
+        if not VENV.exists():
+            return
+        time.sleep(0.2)
+    raise SetupFailed(f"{VENV} cannot be removed; something else is writing there.")
 
 
 def require_ensurepip() -> None:
@@ -136,7 +148,9 @@ def require_ensurepip() -> None:
             subprocess.run(["apt-get", "install", "-y", "-qq", package], env=quiet, capture_output=True, check=False)
             if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
                 return
-    raise SetupFailed(f"Python's venv module is missing. Install it: sudo apt-get install python3-venv (or python{version}-venv).")
+    raise SetupFailed(
+        f"Python's venv module is missing. Install it: sudo apt-get install python3-venv (or python{version}-venv)."
+    )
 
 
 def install_uv() -> None:
@@ -163,7 +177,9 @@ def install(arguments: list[str]) -> None:
     if uv.exists():
         quiet = [] if sys.stderr.isatty() else ["--quiet"]
         command = [str(uv), "pip", "install", *quiet, "--compile-bytecode", "--python", str(PYTHON), *arguments]
-        finished = subprocess.run(command, cwd=ROOT, env=uv_environment(), capture_output=not sys.stderr.isatty(), check=False)
+        finished = subprocess.run(
+            command, cwd=ROOT, env=uv_environment(), capture_output=not sys.stderr.isatty(), check=False
+        )
         if finished.returncode == 0:
             return
         print("  uv could not install; trying pip.", file=sys.stderr)
