@@ -190,9 +190,13 @@ def install(arguments: list[str]) -> None:
 
 
 def compile_tree() -> None:
-    """Byte code of the platform's own sources; a read-only tree simply stays without."""
+    """Byte code of the platform's own sources, and of packages whose installation was cut off before theirs.
+
+    A read-only tree simply stays without.
+    """
+    folders = [str(ROOT / name) for name in SOURCES] + [str(path) for path in VENV.glob("lib/python*/site-packages")]
     subprocess.run(
-        [str(PYTHON), "-m", "compileall", "-q", "-j", "0", *(str(ROOT / name) for name in SOURCES)],
+        [str(PYTHON), "-m", "compileall", "-q", "-j", "0", *folders],
         cwd=ROOT, env=environment(), capture_output=True, check=False,
     )  # fmt: skip
 
