@@ -16,6 +16,8 @@ BARS_CHANNEL = "feed:bars"
 TRADES_STREAM = "feed:trades"
 TRADES_FIELD = b"b"
 TRADES_STREAM_LENGTH = 100_000
+#: Hash, field ``EXCHANGE:SYMBOL``: the last trade record in the stream. Its tag is the stream's name: the same slot.
+TRADES_ENDS = "{feed:trades}:ends"
 
 #: How many final bars ``recent`` keeps.
 RECENT_BARS = 300

@@ -20,6 +20,12 @@ CREATE TEMP TABLE IF NOT EXISTS trade_intake (
     series_id integer, ts timestamptz, trade_id text, ordinal bigint, price numeric, amount numeric, side text
 ) ON COMMIT DELETE ROWS
 """
+_LAST = """
+SELECT wanted.series_id, newest.ts, newest.trade_id
+  FROM unnest($1::integer[]) AS wanted (series_id)
+ CROSS JOIN LATERAL (SELECT ts, trade_id FROM trades WHERE trades.series_id = wanted.series_id
+                      ORDER BY ts DESC, ordinal DESC LIMIT 1) AS newest
+"""
 _COLUMNS = "series_id, ts, trade_id, ordinal, price, amount, side"
 
 
@@ -51,10 +57,5 @@ async def put_trades(connection: Connection, trades: Iterable[tuple[int, Trade]]
 
 async def last_trades(connection: Connection, series_ids: Sequence[int]) -> dict[int, LastTrade]:
     """The newest trade of each series that has any."""
-    rows = await connection.fetch(
-        "SELECT wanted.series_id, newest.ts, newest.trade_id FROM unnest($1::integer[]) AS wanted (series_id) CROSS JOIN LATERAL"
-        " (SELECT ts, trade_id FROM trades WHERE trades.series_id = wanted.series_id"
-        " ORDER BY ts DESC, ordinal DESC LIMIT 1) AS newest",
-        list(series_ids),
-    )
+    rows = await connection.fetch(_LAST, list(series_ids))
     return {row["series_id"]: LastTrade(to_milliseconds(row["ts"]), row["trade_id"]) for row in rows}
