@@ -82,6 +82,7 @@ def set_up(kind: str) -> None:
         return
     if stamp.get("state") == "building" or not is_sound():
         create_environment()
+    was_cut_off = stamp.get("state") == "installing"
     write_stamp({**read_stamp(), "state": "installing"})
     requirements = ROOT / "requirements" / f"{kind}.txt"
     count = len(re.findall(r"^[A-Za-z0-9]", requirements.read_text(), re.MULTILINE))
@@ -89,7 +90,7 @@ def set_up(kind: str) -> None:
         install(["--require-hashes", "-r", str(requirements)])
     with Step("Installing the platform itself"):
         install(["--no-deps", "--no-build-isolation", "-e", str(ROOT)])
-        compile_tree()
+        compile_tree(packages=was_cut_off)
     write_stamp({"state": "ready", kind: wanted[kind], **({"local": wanted["local"]} if kind == "dev" else {})})
 
 
@@ -189,12 +190,14 @@ def install(arguments: list[str]) -> None:
     )
 
 
-def compile_tree() -> None:
+def compile_tree(*, packages: bool) -> None:
     """Byte code of the platform's own sources, and of packages whose installation was cut off before theirs.
 
     A read-only tree simply stays without.
     """
-    folders = [str(ROOT / name) for name in SOURCES] + [str(path) for path in VENV.glob("lib/python*/site-packages")]
+    folders = [str(ROOT / name) for name in SOURCES]
+    if packages:
+        folders += [str(path) for path in VENV.glob("lib/python*/site-packages")]
     subprocess.run(
         [str(PYTHON), "-m", "compileall", "-q", "-j", "0", *folders],
         cwd=ROOT, env=environment(), capture_output=True, check=False,

@@ -32,7 +32,9 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(module, "CACHE", tmp_path / ".cache")
     module.done = []  # type: ignore[attr-defined]
     monkeypatch.setattr(module, "install", lambda arguments: module.done.append(arguments[-1]))
-    monkeypatch.setattr(module, "compile_tree", lambda: None)
+    monkeypatch.setattr(
+        module, "compile_tree", lambda *, packages: module.done.append("all byte code") if packages else None
+    )
 
     def create() -> None:
         module.done.append("environment")
@@ -110,7 +112,7 @@ def test_an_install_that_was_cut_off_goes_on(bootstrap: ModuleType, tmp_path: Pa
 
     bootstrap.set_up("local")
 
-    assert bootstrap.done[0] == str(tmp_path / "requirements" / "local.txt")
+    assert bootstrap.done == [str(tmp_path / "requirements" / "local.txt"), str(tmp_path), "all byte code"]
 
 
 def test_pips_own_settings_are_passed_on_to_uv(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
