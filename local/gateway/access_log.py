@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import datetime
 from typing import Any, BinaryIO
 
 import orjson
@@ -12,19 +13,20 @@ _FLUSH_SECONDS = 0.05
 
 
 class AccessLog:
-    """Collects lines and writes them within 50 ms. Query strings are left out: they carry tickets and tokens."""
+    """Collects lines and writes them within 50 ms, so that no answer waits for its line.
+
+    Query strings are left out: they carry tickets and tokens.
+    """
 
     def __init__(self, clock: Clock, stream: BinaryIO | None = None) -> None:
         self._clock = clock
         self._stream = stream
-        self._lines: list[bytes] = []
+        self._waiting: list[tuple[datetime, str, str, dict[str, Any]]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def write(self, event: str, *, level: str = "info", **fields: Any) -> None:
         """Add a line."""
-        moment = self._clock.now().isoformat(timespec="milliseconds")[:-6] + "Z"
-        line = {"ts": moment, "level": level, "component": "gateway", "event": event, **fields}
-        self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self._waiting.append((self._clock.now(), level, event, fields))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
 
@@ -33,8 +35,13 @@ class AccessLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        data = b"".join(self._lines)
-        self._lines.clear()
         stream = self._stream or sys.stdout.buffer
-        stream.write(data)
+        stream.write(b"".join(_line(*entry) for entry in self._waiting))
         stream.flush()
+        self._waiting.clear()
+
+
+def _line(moment: datetime, level: str, event: str, fields: dict[str, Any]) -> bytes:
+    written = moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    line = {"ts": written, "level": level, "component": "gateway", "event": event, **fields}
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

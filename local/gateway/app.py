@@ -4,7 +4,6 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
@@ -123,7 +122,7 @@ class Gateway:
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         server = scope.get("server")
         exchange = _Exchange(
-            request_id=str(uuid4()),
+            request_id=edge.new_request_id(),
             started=self._clock.monotonic(),
             edge=edge.read_headers(
                 scope["headers"],
@@ -132,30 +131,32 @@ class Gateway:
                 port=(server[1] if server else None) or self.settings.port,
             ),
         )
+        request_headers = exchange.edge.headers
         try:
-            response = await self._respond(scope, receive, exchange)
+            response = self._cors.preflight(scope["method"], request_headers)
+            if response is None:
+                response = await self._respond(scope, receive, exchange)
+                self._cors.apply(response, request_headers)
         except ClientGone:
             self._write_log(scope, exchange, 499)
             return
         except Exception as error:  # noqa: BLE001 - a fault of the gateway itself: logged, answered without a word of it
             exchange.error = "".join(traceback.format_exception(error))
             response = errors.internal(exchange.request_id)
-        self._cors.apply(response, exchange.edge.headers)
+        body = b"" if response.status in {204, 304} else response.body
         headers = response.headers
         headers.append((b"apigw-requestid", exchange.request_id.encode()))
-        bodiless = response.status in {204, 304}
-        if not bodiless and (scope["method"] != "HEAD" or not _has(headers, b"content-length")):
-            headers = [header for header in headers if header[0] != b"content-length"]
-            headers.append((b"content-length", str(len(response.body)).encode()))
+        if response.status not in {204, 304}:
+            length = len(body)
+            if scope["method"] == "HEAD" and not body and response.length is not None:
+                length = response.length
+            headers.append((b"content-length", b"%d" % length))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if bodiless else response.body})
+        await send({"type": "http.response.body", "body": body})
         self._write_log(scope, exchange, response.status)
 
     async def _respond(self, scope: Scope, receive: Receive, exchange: _Exchange) -> HttpResponse:
         method, path, headers = scope["method"], scope["path"], exchange.edge.headers
-        preflight = self._cors.preflight(method, headers)
-        if preflight is not None:
-            return preflight
         match = self._routes.match(method, path)
         if match is None:
             return self._static_file(method, path, headers) or errors.not_found(exchange.request_id)
@@ -225,7 +226,3 @@ class Gateway:
             fields["error"] = exchange.error[:2000]
         level = "error" if status >= 500 else "info"
         self._log.write("request", level=level, **fields)
-
-
-def _has(headers: http_responses.Headers, name: bytes) -> bool:
-    return any(header[0] == name for header in headers)

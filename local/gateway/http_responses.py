@@ -24,11 +24,15 @@ class MalformedResponse(ValueError):
 
 @dataclass(slots=True)
 class HttpResponse:
-    """A response that is ready to be sent; ``headers`` have lower-case names and no length."""
+    """A response that is ready to be sent; ``headers`` have lower-case names.
+
+    The length is counted from the body; ``length`` is what the function says, which counts for HEAD alone.
+    """
 
     status: int
     headers: Headers
     body: bytes
+    length: int | None = None
 
 
 def parse(answer: bytes) -> HttpResponse:
@@ -41,10 +45,16 @@ def parse(answer: bytes) -> HttpResponse:
         body = document.encode() if isinstance(document, str) else answer
         return HttpResponse(200, [(b"content-type", b"application/json")], body)
     headers = _headers(document.get("headers"))
+    length = None
+    for position, (name, value) in enumerate(headers):
+        if name == b"content-length":
+            length = int(value) if value.isdigit() else None
+            del headers[position]
+            break
     if not any(name == b"content-type" for name, _ in headers):
         headers.append((b"content-type", _DEFAULT_TYPE))
     headers += _cookies(document.get("cookies"))
-    return HttpResponse(_status(document["statusCode"]), headers, _body(document))
+    return HttpResponse(_status(document["statusCode"]), headers, _body(document), length)
 
 
 def _status(value: Any) -> int:

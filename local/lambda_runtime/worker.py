@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import orjson
 import psutil
@@ -152,7 +152,7 @@ class Worker:
         self.state = State.BUSY
         self._invocation = invocation
         self._last_request_id = invocation.request_id
-        self._dispatched = self._loop.time()
+        self._dispatched = self._launch.clock.monotonic()
         timeout = self.function.timeout
         invocation.use_timer(self._loop.call_later(timeout, self._timed_out))
         deadline = int((self._launch.clock.now().timestamp() + timeout) * 1000)
@@ -230,7 +230,7 @@ class Worker:
     def _report(self, request_id: str, status: str, failure: InvokeFailure | None) -> None:
         facts: dict[str, object] = {
             "status": status,
-            "duration_ms": round((self._loop.time() - self._dispatched) * 1000, 2),
+            "duration_ms": round((self._launch.clock.monotonic() - self._dispatched) * 1000, 2),
             "cold": self._init_seconds is not None,
             "memory_mb": self._memory_megabytes(),
             "memory_size_mb": self.function.memory,
@@ -329,8 +329,8 @@ class _Output(asyncio.SubprocessProtocol):
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
+        # uvloop's transports share the interface of asyncio's and not the class.
+        self._transport = cast("asyncio.SubprocessTransport", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
@@ -142,9 +142,13 @@ async def running_gateway(
         port=port,
         **{"reload": False, "environment": dict(os.environ), **settings},
     )
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "gateway.log").open("ab") as log:
-        used_clock = clock or SystemClock()
+    used_clock = clock or SystemClock()
+    with _log_of(home) as log:
         gateway = Gateway(manifest, wanted, make_websocket, clock=used_clock, log=AccessLog(used_clock, log))
         async with serving(gateway, listener):
             yield f"http://127.0.0.1:{port}"
+
+
+def _log_of(home: Path) -> BinaryIO:
+    home.mkdir(parents=True, exist_ok=True)
+    return (home / "gateway.log").open("ab")
