@@ -18,8 +18,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from fullon.identity.errors import SessionEnded
-from fullon.identity.model import Identity, Role, Scope
+from fullon.identity.errors import LoginRequired, SessionEnded
+from fullon.identity.model import Identity, Kind, Role, Scope
 from fullon.kernel.clock import Clock
 from fullon.kernel.errors import Forbidden, FullonError, Invalid, LimitExceeded, Unauthenticated, Unavailable
 from fullon.kernel.ids import new_id
@@ -166,6 +166,17 @@ def require(scope: Scope, *, role: Role | None = None) -> Callable[..., Awaitabl
             raise Forbidden(f"This needs the role {role.value}.", required_role=role.value)
         if scope not in identity.scopes:
             raise Forbidden(f"This credential lacks the scope {scope.value}.", required_scope=scope.value)
+        return identity
+
+    return dependency
+
+
+def require_login(what: str) -> Callable[..., Awaitable[Identity]]:
+    """A dependency that lets in people, not programs: ``what`` needs a session that began with a password."""
+
+    async def dependency(identity: Annotated[Identity, Depends(require(Scope.READ))]) -> Identity:
+        if identity.kind is not Kind.JWT:
+            raise LoginRequired(what)
         return identity
 
     return dependency

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import Annotated, Generic, TypeVar
+from uuid import UUID
 
 import orjson
 from fastapi import Query
@@ -43,3 +44,17 @@ def decode_cursor(cursor: str, length: int) -> list[str | int]:
     if not isinstance(key, list) or len(key) != length or not all(isinstance(part, str | int) for part in key):
         raise Invalid("The cursor is not one of this list.", fields={"cursor": "not a cursor of this list"})
     return key
+
+
+def decode_id_cursor(cursor: str | None) -> UUID | None:
+    """The id that a page of a list ordered by id begins after; None for the first page.
+
+    Raises:
+        Invalid: it is not a cursor of such a list.
+    """
+    if cursor is None:
+        return None
+    try:
+        return UUID(str(decode_cursor(cursor, 1)[0]))
+    except ValueError as error:
+        raise Invalid("The cursor is not one of this list.", fields={"cursor": "not a cursor of this list"}) from error

@@ -1,0 +1,14 @@
+"""The orm app: one router per record."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from fullon.runtime.container import Container
+from fullon.runtime.http import create_app
+from functions.orm.routes import api_keys, users
+
+
+def create(container: Container) -> FastAPI:
+    """The app over ``container``."""
+    return create_app("orm", "Users, API keys, exchanges, symbols", container, users.router, api_keys.router)
