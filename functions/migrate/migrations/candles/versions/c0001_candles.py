@@ -54,6 +54,9 @@ CREATE TABLE candles_1h (
 );
 CREATE TABLE candles_1d (LIKE candles_1h INCLUDING ALL);
 ALTER TABLE candles_1d ADD FOREIGN KEY (series_id) REFERENCES series (series_id) ON DELETE CASCADE;
+ALTER TABLE candles_1h ADD COLUMN packed bytea;
+ALTER TABLE candles_1h ALTER COLUMN packed SET STORAGE EXTERNAL;
+COMMENT ON COLUMN candles_1h.packed IS 'The sixty minutes of a complete hour in 48 bytes each, see fullon.market.packed.';
 CREATE TABLE trades (
     series_id integer NOT NULL REFERENCES series (series_id) ON DELETE CASCADE,
     ts timestamptz NOT NULL,

@@ -1,8 +1,8 @@
 """Writing candles to PostgreSQL: minutes, and in the same transaction the hours and days they belong to.
 
 A batch is copied into a temporary table and merged from there, so that writing it again changes nothing. Hours and
-days are computed anew from their minutes whenever one of these changed, late and corrected ones alike. Partitions are
-made when they are first needed.
+days are computed anew from their minutes whenever one of these changed, late and corrected ones alike; a complete hour
+also keeps its minutes packed, for readers. Partitions are made when they are first needed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fullon.kernel.clock import from_milliseconds, to_milliseconds
 from fullon.kernel.timeframes import Timeframe
 from fullon.market.errors import Superseded
+from fullon.market.packed import packed_row
 from fullon.venues.model import Symbol
 from fullon.venues.quotes import Bar
 
@@ -43,20 +44,30 @@ ON CONFLICT (series_id, ts) DO UPDATE
 RETURNING series_id, ts
 """
 _ROLL_UP = """
-INSERT INTO {table} AS old (series_id, ts, open, high, low, close, volume, minutes)
+INSERT INTO {table} AS old (series_id, ts, open, high, low, close, volume, minutes{packed})
 SELECT bucket.series_id, bucket.ts, (array_agg(m.open ORDER BY m.ts))[1], max(m.high), min(m.low),
-       (array_agg(m.close ORDER BY m.ts DESC))[1], sum(m.volume ORDER BY m.ts), count(*)
+       (array_agg(m.close ORDER BY m.ts DESC))[1], sum(m.volume ORDER BY m.ts), count(*){minutes}
   FROM unnest($1::integer[], $2::timestamptz[]) AS bucket (series_id, ts)
   JOIN candles m ON m.series_id = bucket.series_id
    AND m.ts >= bucket.ts AND m.ts < bucket.ts + interval '{length}'
  GROUP BY 1, 2
 ON CONFLICT (series_id, ts) DO UPDATE
    SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-       volume = excluded.volume, minutes = excluded.minutes
+       volume = excluded.volume, minutes = excluded.minutes{update}
 """
+_PACKED_MINUTES = f", CASE WHEN count(*) = 60 THEN string_agg({packed_row('m')}, ''::bytea ORDER BY m.ts) END"
 _ROLL_UPS = (
-    (Timeframe.H1, _ROLL_UP.format(table="candles_1h", length="1 hour")),
-    (Timeframe.D1, _ROLL_UP.format(table="candles_1d", length="1 day")),
+    (
+        Timeframe.H1,
+        _ROLL_UP.format(
+            table="candles_1h",
+            length="1 hour",
+            packed=", packed",
+            minutes=_PACKED_MINUTES,
+            update=", packed = excluded.packed",
+        ),
+    ),
+    (Timeframe.D1, _ROLL_UP.format(table="candles_1d", length="1 day", packed="", minutes="", update="")),
 )
 
 
