@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fullon.identity import cache, store
 from fullon.identity.errors import SessionEnded
-from fullon.identity.model import Identity, Standing, StandingChange
+from fullon.identity.model import NEVER, Identity, Kind, Standing, StandingChange
 from fullon.kernel.clock import Clock
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Principals:
     async def confirm(self, identity: Identity) -> Identity:
         """The identity with its mail, role and scopes as they are now. One Valkey read when all is well.
 
-        A key's own end may have been brought forward since it was let in; the earlier one counts.
+        A token carries its own end; that of a key is looked up, because its owner may have moved it.
 
         Raises:
             SessionEnded: the session or key was revoked, has ended, or its user was deactivated.
@@ -48,7 +48,7 @@ class Principals:
             found = await self._ask(identity)
         if isinstance(found, cache.Refused) or found.user_id != identity.user_id:
             raise SessionEnded
-        expires_at = min(identity.expires_at, found.expires_at or identity.expires_at)
+        expires_at = identity.expires_at if identity.kind is Kind.JWT else found.expires_at or NEVER
         if expires_at <= self._clock.now():
             raise SessionEnded
         return replace(identity, mail=found.mail, role=found.role, scopes=found.scopes, expires_at=expires_at)

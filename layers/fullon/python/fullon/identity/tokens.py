@@ -94,14 +94,22 @@ class Tokens:
         self._audience = audience
         self.lifetime = lifetime
 
+    def require_signing(self) -> None:
+        """Fail at the start of a process that is to log people in, rather than at the first login.
+
+        Raises:
+            Invalid: there is no key to sign with.
+        """
+        if not self._keys.signing:
+            raise Invalid("JWT_PRIVATE_KEY is not set, so nobody can log in.", code="settings")
+
     def sign(self, user_id: UUID, mail: str, role: Role, session: UUID) -> str:
         """An access token for a user in a session.
 
         Raises:
             Invalid: this process has no key to sign with.
         """
-        if not self._keys.signing:
-            raise Invalid("JWT_PRIVATE_KEY is not set, so nobody can log in.", code="settings")
+        self.require_signing()
         now = int(self._clock.now().timestamp())
         claims = {
             "sub": str(user_id),

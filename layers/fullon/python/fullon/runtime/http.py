@@ -262,6 +262,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
     details = {
         404: "There is nothing at this address.",
         405: f"{request.method} is not allowed at this address.",
+        413: "The body is too large.",
+        415: "This content type is not understood here.",
     }
     detail = details.get(error.status_code, "The request could not be served.")
     return _answer(error.status_code, code, detail, request.state.request_id, None, dict(error.headers or {}))
