@@ -1,7 +1,7 @@
 """Order books as subscribers see them: a numbered state and the prices touched since.
 
-A client builds its book from a REST snapshot and the stream's differences, so both must come from one sequence of
-states: while anyone listens, REST shows the state that the streams sent last. Update ids are the venue's time in
+A client builds its book from a REST snapshot and the stream's differences, so both come from one sequence of states,
+and whatever differs between two of them is remembered for those who follow. Update ids are the venue's time in
 microseconds, so they rise across restarts.
 """
 
@@ -38,15 +38,9 @@ class OrderBooks:
         self._states: dict[str, BookState] = {}
         self._listeners: dict[str, list[Listener]] = {name: [] for name in exchange.instruments}
 
-    def latest(self, instrument: Instrument) -> BookState:
-        """The state that streams sent last; if nobody listens, the book of this moment."""
-        if not self._listeners[instrument.symbol.id]:
-            self.refresh(instrument)
-        return self._states[instrument.symbol.id]
-
     def listen(self, instrument: Instrument) -> Listener:
         """Begin to note what changes; first event after the id of the present state."""
-        listener = Listener(self.latest(instrument).update_id)
+        listener = Listener(self.refresh(instrument).update_id)
         self._listeners[instrument.symbol.id].append(listener)
         return listener
 
@@ -55,7 +49,7 @@ class OrderBooks:
         self._listeners[instrument.symbol.id].remove(listener)
 
     def refresh(self, instrument: Instrument) -> BookState:
-        """Go on to the book of this moment, if it differs from the present state."""
+        """The book of this moment: a new state if it differs from the one before."""
         name, moment = instrument.symbol.id, self._clock.microseconds()
         depth, before = instrument.depth(moment // 1000, LEVELS), self._states.get(name)
         if before is not None and depth == before.depth:

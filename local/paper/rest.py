@@ -25,7 +25,7 @@ class Venue:
 
     Args:
         exchange: the market.
-        books: the order books as they were last sent to the streams.
+        books: the order books, shared with the streams.
         weight_limit: shown in ``exchangeInfo``.
         clock_offset: milliseconds by which the venue's stated time is off; a fault.
     """
@@ -113,7 +113,7 @@ def aggregate_trades(venue: Venue, query: Parameters) -> list[dict[str, object]]
 def depth(venue: Venue, query: Parameters) -> dict[str, object]:
     instrument, limit = query.instrument(), query.limit(100, 5000)
     query.text("symbolStatus")
-    book, symbol = venue.books.latest(instrument), instrument.symbol
+    book, symbol = venue.books.refresh(instrument), instrument.symbol
     return {
         "lastUpdateId": book.update_id,
         "bids": [[symbol.price(price), symbol.quantity(q)] for price, q in islice(book.depth.bids.items(), limit)],

@@ -146,6 +146,7 @@ async def test_a_minute_is_exactly_the_sum_of_its_trades(client: httpx.AsyncClie
     assert Decimal(bar[7]) == sum(Decimal(trade["quoteQty"]) for trade in inside)
     assert bar[8] == len(inside)
     assert Decimal(bar[9]) == sum(Decimal(trade["qty"]) for trade in inside if not trade["isBuyerMaker"])
+    assert Decimal(bar[10]) == sum(Decimal(trade["quoteQty"]) for trade in inside if not trade["isBuyerMaker"])
     assert [trade["a"] for trade in aggregated.json()] == [trade["id"] for trade in inside]
 
 

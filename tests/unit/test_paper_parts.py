@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from local.paper.faults import Faults
 from local.paper.feeds import DepthFeed, KlineFeed, Moment, TradeFeed, open_feed
 from local.paper.klines import INTERVALS
 from local.paper.order_book import OrderBooks
+from local.paper.sockets import MAXIMUM_BACKLOG, Socket
 from local.paper.weights import WeightLimit
 
 START = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
@@ -131,18 +133,18 @@ def test_a_snapshot_and_the_differences_after_it_make_up_the_book(steps: list[in
     wall, exchange = market(SHARED)
     instrument, books = exchange.instruments["ETHUSDT"], OrderBooks(exchange)
     fast, slow = DepthFeed(instrument, books, 0.1), DepthFeed(instrument, books, 1.0)
-    snapshot, events = books.latest(instrument), []
+    snapshot, events = books.refresh(instrument), []
 
     for number, step in enumerate(steps):
         wall.advance(step / 1000)
         fast.advance(moment(wall, exchange))
         events += slow.advance(moment(wall, exchange))
         if number == snapshot_after:
-            snapshot = books.latest(instrument)
+            snapshot = books.refresh(instrument)
     wall.advance(2)
     events += slow.advance(moment(wall, exchange))
 
-    symbol, expected = instrument.symbol, books.latest(instrument)
+    symbol, expected = instrument.symbol, books.refresh(instrument)
     book = {"b": dict(snapshot.depth.bids), "a": dict(snapshot.depth.asks)}
     following = snapshot.update_id
     for event in (decoded(each) for each in events):
@@ -259,6 +261,51 @@ def test_a_venue_is_down_for_as_long_as_it_was_told() -> None:
     assert not faults.down
 
 
+def test_a_connection_is_pinged_and_dropped_when_no_pong_comes() -> None:
+    transport, faults = RecordingTransport(), Faults(ManualClock(START).monotonic)
+    socket = Socket(transport, combined=False, faults=faults, opened=100.0)
+
+    socket.keep_alive(119.9, START_MS)
+    quiet = list(transport.written)
+    socket.keep_alive(120.0, START_MS)
+    pinged = list(transport.written)
+    socket.answered(121.0)
+    socket.keep_alive(200.0, START_MS)
+    alive = not transport.closed
+    socket.keep_alive(202.0, START_MS)
+
+    assert quiet == []
+    assert pinged == [frames.ping(str(START_MS).encode())]
+    assert alive
+    assert transport.closed
+    assert transport.written[-1] == frames.close(1008, "Pong timeout")
+
+
+def test_a_connection_ends_after_a_day() -> None:
+    transport, faults = RecordingTransport(), Faults(ManualClock(START).monotonic)
+    socket = Socket(transport, combined=False, faults=faults, opened=0.0)
+    socket.answered(86_400.0)
+
+    socket.keep_alive(86_400.0, START_MS)
+    alive = not transport.closed
+    socket.keep_alive(86_400.5, START_MS)
+
+    assert alive
+    assert transport.closed
+
+
+def test_a_client_that_reads_too_slowly_is_dropped() -> None:
+    transport, faults = RecordingTransport(), Faults(ManualClock(START).monotonic)
+    socket = Socket(transport, combined=False, faults=faults, opened=0.0)
+
+    socket.send(b"x" * MAXIMUM_BACKLOG, 1.0)
+    patient = not transport.closed
+    socket.send(b"x", 1.0)
+
+    assert patient
+    assert transport.closed
+
+
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
 def test_frames_are_those_of_the_protocol(size: int) -> None:
     payload = b"x" * size
@@ -280,6 +327,29 @@ def test_every_spot_address_of_ccxt_leads_to_the_venue() -> None:
     assert all(address.startswith("http://127.0.0.1:8123/") for address in api.values())
     assert all(address == "ws://127.0.0.1:8123/stream/ws" for address in sockets.values())
     assert ws_api == {"spot": "ws://127.0.0.1:8123/ws-api/v3"}
+
+
+class RecordingTransport(asyncio.Transport):
+    """A connection whose client reads nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return sum(map(len, self.written))
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
 
 
 def refused(limit: WeightLimit) -> VenueError:
