@@ -9,16 +9,21 @@ from typing import Any
 import asyncpg
 import pytest
 
-from fullon.audit import store
-from fullon.audit.errors import TrailBroken
-from fullon.audit.service import verify
+from fullon.audit.service import append, verify
 
 AT = datetime(2026, 8, 17, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 async def write(connection: asyncpg.Connection[Any], number: int) -> None:
     async with connection.transaction():
-        await store.append(connection, AT, f"user {number}", "service.start", "ticker", {"number": number, "ö": None})
+        await append(
+            connection,
+            at=AT,
+            actor=f"user {number}",
+            action="service.start",
+            subject="ticker",
+            details={"number": number, "ö": None},
+        )
 
 
 async def tamper(connection: asyncpg.Connection[Any], statement: str) -> None:
@@ -31,7 +36,8 @@ async def test_an_untouched_trail_is_whole(connection: asyncpg.Connection[Any]) 
     for number in range(5):
         await write(connection, number)
 
-    assert await verify(connection) == 5
+    found = await verify(connection)
+    assert (found.entries, found.fault) == (5, None)
 
 
 async def test_fifty_writers_at_once_make_one_chain(platform_database: str) -> None:
@@ -45,7 +51,8 @@ async def test_fifty_writers_at_once_make_one_chain(platform_database: str) -> N
     await asyncio.gather(*(one(number) for number in range(50)))
 
     async with pool.acquire() as connection:
-        assert await verify(connection) == 50
+        found = await verify(connection)
+        assert (found.entries, found.fault) == (50, None)
     await pool.close()
 
 
@@ -67,9 +74,24 @@ async def test_a_change_is_named_by_the_first_bad_entry(
 
     await tamper(connection, statement)
 
-    with pytest.raises(TrailBroken) as broken:
-        await verify(connection)
-    assert broken.value.sequence == first_bad
+    found = await verify(connection)
+    assert found.fault is not None
+    assert found.fault.sequence == first_bad
+
+
+async def test_entries_cut_off_from_the_end_show_against_a_head_that_was_kept(
+    connection: asyncpg.Connection[Any],
+) -> None:
+    for number in range(5):
+        await write(connection, number)
+    kept = await verify(connection)
+
+    await tamper(connection, "DELETE FROM audit WHERE sequence > 3")
+
+    assert (await verify(connection)).fault is None
+    found = await verify(connection, kept_head=(kept.entries, kept.head))
+    assert found.fault is not None
+    assert found.fault.sequence == 4
 
 
 async def test_the_database_itself_refuses_to_change_or_remove_entries(connection: asyncpg.Connection[Any]) -> None:
@@ -83,7 +105,7 @@ async def test_the_database_itself_refuses_to_change_or_remove_entries(connectio
 async def test_what_is_rolled_back_leaves_no_entry(connection: asyncpg.Connection[Any]) -> None:
     with pytest.raises(ZeroDivisionError):
         async with connection.transaction():
-            await store.append(connection, AT, "user", "service.stop", "ohlcv", {})
+            await append(connection, at=AT, actor="user", action="service.stop", subject="ohlcv")
             raise ZeroDivisionError
 
-    assert await verify(connection) == 0
+    assert (await verify(connection)).entries == 0
