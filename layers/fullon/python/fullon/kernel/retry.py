@@ -37,33 +37,53 @@ class Backoff:
         self._next = self._first
 
 
-class Outage:
-    """Says once that something is away, and once that it is back.
+class Troubles:
+    """What is away at present, for one log and one status.
 
     Args:
-        log: where.
-        what: the subject of the lines, for example ``candles of paper``.
+        log: where the beginning and the end of each outage are said.
     """
 
-    def __init__(self, log: logging.Logger, what: str) -> None:
+    def __init__(self, log: logging.Logger) -> None:
         self._log = log
+        self._present: dict[str, FullonError] = {}
+
+    def outage(self, what: str) -> Outage:
+        """A place to report failures of ``what``, which is the subject of the lines: ``candles of paper``."""
+        return Outage(self, what)
+
+    def sentence(self) -> str:
+        """All that is away now; empty when nothing is."""
+        return " ".join(dict.fromkeys(error.detail for error in self._present.values()))
+
+    def begin(self, what: str, error: FullonError) -> None:
+        """A try failed; another kind of failure than the last one is said again."""
+        before, self._present[what] = self._present.get(what), error
+        if before is None or before.code != error.code:
+            facts = {"waiting_for": what, "code": error.code, "detail": error.detail, "cause": repr(error.__cause__)}
+            self._log.warning("waiting", extra=facts)
+
+    def end(self, what: str) -> None:
+        """A try went well."""
+        error = self._present.pop(what, None)
+        if error is not None:
+            self._log.info("resumed", extra={"waiting_for": what, "code": error.code})
+
+
+class Outage:
+    """One of the :class:`Troubles`: said once when it begins and once when it ends, however often it is tried."""
+
+    def __init__(self, troubles: Troubles, what: str) -> None:
+        self._troubles = troubles
         self._what = what
-        self._cause: str | None = None
 
     def failed(self, error: FullonError) -> None:
-        """A try failed; another kind of failure than the last one is said again."""
-        if self._cause != error.code:
-            self._cause = error.code
-            self._log.warning(
-                "waiting",
-                extra={"waiting_for": self._what, "code": error.code, "detail": error.detail, "cause": repr(error.__cause__)},
-            )
+        """A try failed."""
+        self._troubles.begin(self._what, error)
 
     def passed(self) -> None:
-        """A try went well."""
-        if self._cause is not None:
-            self._log.info("resumed", extra={"waiting_for": self._what, "code": self._cause})
-            self._cause = None
+        """A try went well, or there is nothing left to try."""
+        self._troubles.end(self._what)
 
 
 async def insist(

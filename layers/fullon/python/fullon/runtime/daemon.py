@@ -26,6 +26,7 @@ from fullon.fleet.leases import LeaseKeeper
 from fullon.fleet.model import HEARTBEAT_SECONDS, Lease
 from fullon.kernel.errors import Invalid
 from fullon.kernel.ids import new_id
+from fullon.kernel.retry import Troubles
 from fullon.market.errors import Superseded
 from fullon.runtime import logging as structured
 from fullon.runtime.aws_lambda import settle_memory
@@ -63,6 +64,31 @@ class Context:
             return self.keeper.lease.fence == self.lease.fence
         except LeaseLost:
             return False
+
+
+class Pulse:
+    """Turns counted work into heartbeats: running while there is some, else idle, or the error that keeps it away."""
+
+    def __init__(self, heartbeat: Heartbeat, troubles: Troubles) -> None:
+        self._heartbeat = heartbeat
+        self._troubles = troubles
+        self._done = 0
+
+    def count(self, done: int = 1) -> None:
+        """So much work was done; costs next to nothing."""
+        self._done += done
+
+    async def run(self) -> None:
+        """Say it every few seconds, until cancelled."""
+        while True:
+            done, self._done = self._done, 0
+            if done:
+                self._heartbeat.work(done)
+            elif trouble := self._troubles.sentence():
+                self._heartbeat.error(trouble)
+            else:
+                self._heartbeat.idle()
+            await asyncio.sleep(HEARTBEAT_SECONDS / 2)
 
 
 Work = Callable[[Context], Awaitable[None]]

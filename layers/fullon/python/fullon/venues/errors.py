@@ -29,6 +29,12 @@ class VenueDown(Unavailable):
     default_code = "venue_down"
 
 
+class StreamSilent(VenueDown):
+    """A stream says nothing although its socket is open."""
+
+    default_code = "stream_silent"
+
+
 class VenueTimedOut(TimedOut):
     """The venue did not answer in time; whether it acted is not known."""
 
@@ -57,7 +63,3 @@ class NotOffered(Invalid):
     """The venue does not have this kind of data or action."""
 
     default_code = "not_offered"
-
-
-#: What whoever reads a venue survives by trying again later.
-PASSING = (VenueDown, VenueTimedOut, VenueLimit)

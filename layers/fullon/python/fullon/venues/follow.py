@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
-from fullon.kernel.errors import FullonError, LimitExceeded
-from fullon.kernel.retry import PASSING, Backoff, Outage
-from fullon.venues.errors import VenueDown
+from fullon.kernel.errors import Forbidden, Invalid, LimitExceeded, NotFound
+from fullon.kernel.retry import PASSING, Backoff, Troubles
+from fullon.venues.errors import StreamSilent, VenueDown
 from fullon.venues.port import Stream
 
 Item = TypeVar("Item")
@@ -23,14 +22,27 @@ _LONGEST_SILENCE = 300.0
 _REFUSED_SECONDS = 30.0
 
 
+class Hold:
+    """A grip on the stream that is being followed, for whoever learns elsewhere that it has stopped telling all."""
+
+    def __init__(self) -> None:
+        self.limit: asyncio.Timeout | None = None
+
+    def abandon(self) -> None:
+        """Take the stream for dead now; it is opened anew."""
+        if self.limit is not None:
+            self.limit.reschedule(0.0)
+
+
 async def follow(
     open_stream: Callable[[], Stream[Item]],
     deliver: Callable[[Sequence[Item]], None],
     *,
     what: str,
-    log: logging.Logger,
+    troubles: Troubles,
     silence: float = SILENCE_SECONDS,
-    connected: Callable[[], None] | None = None,
+    opening: Callable[[], None] | None = None,
+    hold: Hold | None = None,
 ) -> None:
     """Deliver the batches of a stream, opening it again whenever it ends; runs until cancelled.
 
@@ -38,10 +50,11 @@ async def follow(
         deliver: takes a batch and must not wait.
         what: names the stream in the log.
         silence: seconds without a batch after which the stream is taken for dead.
-        connected: called before each stream is opened: what was missed until then has to come from elsewhere.
+        opening: called before each opening: what was missed until then has to come from elsewhere.
     """
-    backoff, outage = Backoff(0.25, 20.0), Outage(log, what)
+    backoff, outage = Backoff(0.25, 20.0), troubles.outage(what)
     allowed = silence
+    hold = hold or Hold()
 
     def take(batch: Sequence[Item]) -> None:
         nonlocal allowed
@@ -50,32 +63,38 @@ async def follow(
         outage.passed()
         deliver(batch)
 
-    while True:
-        if connected is not None:
-            connected()
-        pause = 0.0
-        try:
-            await _read(open_stream(), take, allowed, what)
-        except VenueDown as error:
-            outage.failed(error)
-            if error.code == "stream_silent":
-                allowed = min(allowed * 2, _LONGEST_SILENCE)
-        except PASSING as error:
-            outage.failed(error)
-            pause = float(error.retry_after) if isinstance(error, LimitExceeded) else 0.0
-        except FullonError as error:
-            log.error("refused", extra={"stream": what, "code": error.code, "detail": error.detail})
-            pause = _REFUSED_SECONDS
-        await asyncio.sleep(max(pause, backoff.pause()))
+    try:
+        while True:
+            if opening is not None:
+                opening()
+            pause = 0.0
+            try:
+                await _read(open_stream(), take, allowed, what, hold)
+            except PASSING as error:
+                outage.failed(error)
+                if isinstance(error, StreamSilent):
+                    allowed = min(allowed * 2, _LONGEST_SILENCE)
+                if isinstance(error, LimitExceeded):
+                    pause = float(error.retry_after)
+            except (Invalid, NotFound, Forbidden) as error:
+                outage.failed(error)
+                pause = _REFUSED_SECONDS
+            await asyncio.sleep(max(pause, backoff.pause()))
+    finally:
+        outage.passed()
 
 
-async def _read(stream: Stream[Item], deliver: Callable[[Sequence[Item]], None], silence: float, what: str) -> None:
+async def _read(
+    stream: Stream[Item], deliver: Callable[[Sequence[Item]], None], silence: float, what: str, hold: Hold
+) -> None:
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(silence) as limit, aclosing(stream):
+        async with asyncio.timeout(silence) as hold.limit, aclosing(stream):
             async for batch in stream:
-                limit.reschedule(loop.time() + silence)
+                hold.limit.reschedule(loop.time() + silence)
                 deliver(batch)
     except TimeoutError as error:
-        raise VenueDown(f"The stream {what} said nothing for {silence:g} s.", code="stream_silent") from error
+        raise StreamSilent(f"The stream {what} said nothing for up to {silence:g} s.") from error
+    finally:
+        hold.limit = None
     raise VenueDown(f"The stream {what} ended.")
