@@ -1,0 +1,267 @@
+"""Use cases of reading the market: the latest candles, candles and trades of a range, gapless series.
+
+PostgreSQL holds what has closed; the bars that run come from Valkey, and when that is away, or behind PostgreSQL, from
+the minutes stored so far. Whether a bar is final is decided by what is known of the venue's clock, never by this
+machine's: stored minutes have closed, and so has everything before a newer bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from fullon.kernel.timeframes import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
+from fullon.market import cache, packed, store
+from fullon.market.catalogue import Catalogue
+from fullon.market.store import Series, StoredTrade
+from fullon.venues.quotes import Bar
+
+if TYPE_CHECKING:
+    import asyncpg
+    from redis.asyncio import Redis
+
+    from fullon.market.store import Connection, RollUp
+
+    Pools = Callable[[], Awaitable[asyncpg.Pool[Any]]]
+    Connections = Callable[[], AbstractAsyncContextManager[Connection]]
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Candles of one timeframe, oldest first.
+
+    Attributes:
+        stored: packed rows, all final.
+        last: the newest candle when it is not stored as final: it runs, or has only just closed.
+        next_start: where the next page begins, epoch milliseconds; None when there is none.
+        settled: nothing in this answer can change any more.
+        known_until: the venue's clock has passed this, epoch milliseconds.
+    """
+
+    stored: Sequence[bytes] = ()
+    last: Bar | None = None
+    next_start: int | None = None
+    settled: bool = False
+    known_until: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many candles these are."""
+        return sum(map(packed.count, self.stored)) + (self.last is not None)
+
+
+class MarketData:
+    """Candles and trades of the catalogue's symbols.
+
+    Args:
+        candles: the pool on the candle database.
+        platform: opens a connection of the platform database.
+        valkey: where the running bars are; may be down.
+    """
+
+    def __init__(self, candles: Pools, platform: Connections, valkey: Redis) -> None:
+        self._candles = candles
+        self._catalogue = Catalogue(platform)
+        self._valkey = valkey
+
+    async def latest(self, exchange: str, symbol: str, timeframe: Timeframe, limit: int) -> tuple[Series, Candles]:
+        """The latest ``limit`` candles that exist.
+
+        Raises:
+            UnknownExchange, UnknownSymbol: the catalogue does not have it.
+        """
+        async with (await self._candles()).acquire() as connection:
+            series = await self._series(connection, exchange, symbol)
+            rows = await _latest(connection, series.series_id, timeframe, limit) if series.series_id else []
+        present = await cache.present(self._valkey, series.exchange, series.symbol, timeframe)
+        found = _joined(series, timeframe, rows, present)
+        return series, replace(found, stored=_newest(found.stored, limit - (found.last is not None)))
+
+    async def between(
+        self, exchange: str, symbol: str, timeframe: Timeframe, start: int, end: int | None, limit: int
+    ) -> tuple[Series, Candles]:
+        """The first ``limit`` candles that begin in ``start`` ≤ time < ``end`` (epoch milliseconds).
+
+        Raises:
+            UnknownExchange, UnknownSymbol: the catalogue does not have it.
+        """
+        begin = timeframe.floor(start) if timeframe.floor(start) == start else timeframe.next(start)
+        async with (await self._candles()).acquire() as connection:
+            series = await self._series(connection, exchange, symbol)
+            stop = max(begin, timeframe.next(end - 1) if end else timeframe.next(series.closed_until))
+            rows: list[bytes] = []
+            if series.series_id and begin < stop:
+                rows = await _between(connection, series.series_id, timeframe, begin, stop, limit + 1)
+        if sum(map(packed.count, rows)) > limit:
+            return series, _page(Candles(rows, known_until=series.closed_until), limit, series, None)
+        present = None
+        if end is None or stop > series.closed_until:
+            present = await cache.present(self._valkey, series.exchange, series.symbol, timeframe)
+        found = _joined(series, timeframe, rows, present)
+        if found.last and not (begin <= found.last.ts and (end is None or found.last.ts < end)):
+            found = replace(found, last=None)
+        return series, _page(found, limit, series, stop if end else None)
+
+    async def filled(
+        self, exchange: str, symbol: str, timeframe: Timeframe, start: int, end: int | None, limit: int
+    ) -> tuple[Series, Candles]:
+        """Like :meth:`between`, with a flat candle at the close before, without volume, for every bucket without one.
+
+        Filling begins with the first candle there ever was and goes as far as the venue's clock is known.
+        """
+        begin = timeframe.floor(start) if timeframe.floor(start) == start else timeframe.next(start)
+        stop = begin
+        for _ in range(limit):
+            stop = timeframe.next(stop)
+        window = stop if end is None else min(stop, timeframe.next(end - 1))
+        series, found = await self.between(exchange, symbol, timeframe, begin, max(window, begin + 1), limit)
+        if series.series_id is None:
+            return series, found
+        async with (await self._candles()).acquire() as connection:
+            before = await store.close_before(connection, series.series_id, begin)
+        known = timeframe.floor(found.known_until) if found.last is None else found.last.ts
+        rows = packed.fill(b"".join(found.stored), timeframe, begin, min(window, known), before)
+        more = window if window < known and (end is None or window < end) else None
+        return series, replace(found, stored=[rows], next_start=more)
+
+    async def latest_trades(self, exchange: str, symbol: str, limit: int) -> tuple[Series, list[StoredTrade]]:
+        """The latest public trades, oldest first."""
+        async with (await self._candles()).acquire() as connection:
+            series = await self._series(connection, exchange, symbol)
+            if series.series_id is None:
+                return series, []
+            return series, await store.latest_trades(connection, series.series_id, limit)
+
+    async def trades_between(
+        self,
+        exchange: str,
+        symbol: str,
+        start: datetime,
+        end: datetime | None,
+        limit: int,
+        after: tuple[int, str] | None = None,
+    ) -> tuple[Series, list[StoredTrade]]:
+        """The first public trades with ``start`` ≤ time < ``end``; ``after`` as in :func:`store.trades_between`."""
+        async with (await self._candles()).acquire() as connection:
+            series = await self._series(connection, exchange, symbol)
+            if series.series_id is None:
+                return series, []
+            return series, await store.trades_between(connection, series.series_id, start, end, limit, after)
+
+    async def find(self, exchange: str, symbol: str) -> Series:
+        """What is known of a symbol's candles.
+
+        Raises:
+            UnknownExchange, UnknownSymbol: the catalogue does not have it.
+        """
+        async with (await self._candles()).acquire() as connection:
+            return await self._series(connection, exchange, symbol)
+
+    async def _series(self, connection: Connection, exchange: str, symbol: str) -> Series:
+        found = await store.series(connection, exchange.lower(), symbol)
+        if found is None:
+            known = await self._catalogue.symbol(exchange, symbol)
+            found = Series(None, known.exchange, known.symbol)
+        return found
+
+
+async def _latest(connection: Connection, series_id: int, timeframe: Timeframe, limit: int) -> list[bytes]:
+    """Rows of at least the latest ``limit`` buckets, if there are so many."""
+    if timeframe.milliseconds >= HOUR_MS:
+        table, ratio = _roll_up(timeframe)
+        rows = await store.latest_rows(connection, table, series_id, limit * ratio)
+        return [rows if ratio == 1 else packed.aggregate(rows, timeframe)]
+    found: list[bytes] = []
+    wanted = limit * timeframe.milliseconds // HOUR_MS + 2
+    before = None
+    while True:
+        hours = await store.latest_hours(connection, series_id, wanted, before)
+        found = [_of_hour(hour, timeframe) for hour in hours] + found
+        if len(hours) < wanted or sum(map(packed.count, found)) >= limit:
+            return found
+        before = Timeframe.H1.floor(packed.first_ts(hours[0]))
+
+
+async def _between(
+    connection: Connection, series_id: int, timeframe: Timeframe, start: int, end: int, limit: int
+) -> list[bytes]:
+    """Rows of the first ``limit`` buckets, or a few more, from ``start`` to before ``end``; both begin a bucket."""
+    if timeframe.milliseconds >= HOUR_MS:
+        table, ratio = _roll_up(timeframe)
+        rows = await store.rows_between(connection, table, series_id, start, end, limit * ratio)
+        return [rows if ratio == 1 else packed.aggregate(rows, timeframe)]
+    found: list[bytes] = []
+    wanted = limit * timeframe.milliseconds // HOUR_MS + 2
+    while True:
+        hours = await store.hours_between(connection, series_id, start, end, wanted)
+        found += [packed.between(_of_hour(hour, timeframe), start, end) for hour in hours]
+        if len(hours) < wanted or sum(map(packed.count, found)) >= limit:
+            return found
+        start = Timeframe.H1.next(packed.first_ts(hours[-1]))
+
+
+def _of_hour(minutes: bytes, timeframe: Timeframe) -> bytes:
+    return minutes if timeframe is Timeframe.M1 else packed.aggregate_hour(minutes, timeframe)
+
+
+def _roll_up(timeframe: Timeframe) -> tuple[RollUp, int]:
+    """The table that a timeframe of an hour or more is read from, and how many of its rows make a bucket at most."""
+    if timeframe.milliseconds < DAY_MS:
+        return "candles_1h", timeframe.milliseconds // HOUR_MS
+    return "candles_1d", timeframe.milliseconds // DAY_MS
+
+
+def _joined(series: Series, timeframe: Timeframe, rows: Sequence[bytes], present: cache.Present | None) -> Candles:
+    """Stored rows and the running bar: the newer of what both say about the newest bucket."""
+    stored = [chunk for chunk in rows if chunk]
+    if present is not None and present.minute.ts + MINUTE_MS < series.closed_until:
+        present = None  # PostgreSQL is ahead of it
+    known_until = max(series.closed_until, present.known_until if present else 0)
+    last: Bar | None = None
+    if stored and timeframe.next(packed.last_ts(stored[-1])) > known_until:
+        [last] = packed.unpack(stored[-1][-packed.ROW.size :], final=False)
+        stored[-1] = stored[-1][: -packed.ROW.size]
+    newest = last.ts - 1 if last else packed.last_ts(stored[-1]) if stored else -1
+    if present is not None and present.bar.ts > newest:
+        last = present.bar
+    return Candles([chunk for chunk in stored if chunk], last, known_until=known_until)
+
+
+def _newest(rows: Sequence[bytes], limit: int) -> list[bytes]:
+    """The last ``limit`` rows."""
+    kept: list[bytes] = []
+    for chunk in reversed(rows):
+        if limit <= 0:
+            break
+        kept.append(chunk[-limit * packed.ROW.size :])
+        limit -= packed.count(chunk)
+    return kept[::-1]
+
+
+def _oldest(rows: Sequence[bytes], limit: int) -> list[bytes]:
+    """The first ``limit`` rows."""
+    kept: list[bytes] = []
+    for chunk in rows:
+        if limit <= 0:
+            break
+        kept.append(chunk[: limit * packed.ROW.size])
+        limit -= packed.count(chunk)
+    return kept
+
+
+def _page(found: Candles, limit: int, series: Series, end: int | None) -> Candles:
+    """The first ``limit`` candles, where the next page begins, and whether any of it can still change."""
+    kept = _oldest(found.stored, limit)
+    next_start: int | None = None
+    last = found.last
+    if sum(map(packed.count, found.stored)) > limit:
+        next_start = packed.first_ts(_newest(found.stored, sum(map(packed.count, found.stored)) - limit)[0])
+        last = None
+    elif last is not None and sum(map(packed.count, kept)) == limit:
+        next_start, last = last.ts, None
+    covered = next_start or end
+    settled = last is None and covered is not None and covered <= series.verified_until
+    return replace(found, stored=kept, last=last, next_start=next_start, settled=settled)
