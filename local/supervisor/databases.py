@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -35,31 +35,25 @@ async def create_if_absent(dsn: str) -> None:
     """
     import asyncpg
 
-    name = urlsplit(dsn).path.strip("/")
-    try:
+    quoted = '"' + urlsplit(dsn).path.strip("/").replace('"', '""') + '"'
+    with _refusals(dsn):
         try:
             connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
         except asyncpg.InvalidCatalogNameError:
             connection = await asyncpg.connect(beside(dsn, "postgres"), timeout=CONNECT_SECONDS)
-            quoted = '"' + name.replace('"', '""') + '"'
             with suppress(asyncpg.DuplicateDatabaseError):  # two starts on one server
                 await connection.execute(f"CREATE DATABASE {quoted} ENCODING 'UTF8' TEMPLATE template0")
         await connection.close()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise _refused(dsn, error) from error
 
 
 async def revision(dsn: str) -> str | None:
     """The schema revision of a database, or None when it was never migrated."""
     import asyncpg
 
-    connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
     try:
-        found = await connection.fetchval("SELECT version_num FROM alembic_version")
+        found = await _value(dsn, "SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         return None
-    finally:
-        await connection.close()
     return None if found is None else str(found)
 
 
@@ -67,7 +61,8 @@ async def is_at_head(platform: str, candles: str) -> bool:
     """Whether both databases have the schema that this code expects."""
     from fullon.runtime.schema import CANDLES_HEAD, PLATFORM_HEAD
 
-    return await revision(platform) == PLATFORM_HEAD and await revision(candles) == CANDLES_HEAD
+    with _refusals(platform):
+        return await revision(platform) == PLATFORM_HEAD and await revision(candles) == CANDLES_HEAD
 
 
 async def migrate(environment: Mapping[str, str]) -> None:
@@ -91,13 +86,8 @@ def is_seeded(home: Home) -> bool:
 
 async def has_user(platform: str, mail: str) -> bool:
     """Whether somebody with this address is registered."""
-    import asyncpg
-
-    connection = await asyncpg.connect(platform, timeout=CONNECT_SECONDS)
-    try:
-        return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM users WHERE lower(mail) = lower($1))", mail))
-    finally:
-        await connection.close()
+    with _refusals(platform):
+        return bool(await _value(platform, "SELECT EXISTS (SELECT FROM users WHERE lower(mail) = lower($1))", mail))
 
 
 async def seed(home: Home, environment: Mapping[str, str]) -> None:
@@ -132,6 +122,27 @@ async def run_module(module: str, title: str, environment: Mapping[str, str]) ->
         said = (errors or output).decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise MachineProblem(f"{title} failed (exit code {process.returncode}): {said[-1][:400]}")
     return output.decode(errors="replace")
+
+
+async def _value(dsn: str, query: str, *arguments: object) -> object:
+    import asyncpg
+
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+    try:
+        return await connection.fetchval(query, *arguments)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _refusals(dsn: str) -> Iterator[None]:
+    """Turn what the driver raises into one sentence."""
+    import asyncpg
+
+    try:
+        yield
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise _refused(dsn, error) from error
 
 
 def _refused(dsn: str, error: Exception) -> StoreProblem:

@@ -43,6 +43,7 @@ class Platform:
         self._state: state.RunState | None = None
         self._instance = ""
         self._stopping = False
+        self._unshown_password: str | None = None
 
     async def run(self, stop: asyncio.Event, force: asyncio.Event) -> int:
         """Start everything, then serve until `stop` is set; `force` cuts the stopping short.
@@ -90,11 +91,9 @@ class Platform:
         )  # fmt: skip
         self._instance = credentials.instance
         login = await self._start_parts(options, ports, stores, environment)
-        async with asyncio.timeout(READY_SECONDS + 5):
-            with self._report.step("Ready"):
-                await wait_for_ok(options.port, "/health/ready", READY_SECONDS)
         self._state.phase = "running"
         self._state.save()
+        self._unshown_password = None
         seconds = asyncio.get_running_loop().time() - began
         self._report.table(
             {**addresses(options), "Log in": f"{options.admin_mail}, password {login}", "Data": str(self._home.path)},
@@ -107,14 +106,23 @@ class Platform:
         """Start everything and return what to say about the administrator's password."""
         login = ""
 
-        async def with_databases() -> None:
+        async def seed() -> None:
             nonlocal login
-            async with asyncio.TaskGroup() as both:
-                for part in stores.parts():
-                    both.create_task(self._start_part(part))
-            login = await self._prepare_databases(options, stores, environment)
+            login = await self._seed(options, stores, environment)
+            await self._become_ready(options.port)
+
+        async def daemons() -> None:
             await self._start_part(parts.ecs_part(self._home, ports["ecs"], environment))
             await self._provision(options, environment)
+
+        async def with_databases() -> None:
+            async with asyncio.TaskGroup() as servers:
+                for part in stores.parts():
+                    servers.create_task(self._start_part(part))
+            await self._prepare_databases(stores, environment)
+            async with asyncio.TaskGroup() as dependents:
+                dependents.create_task(seed())
+                dependents.create_task(daemons())
 
         try:
             async with asyncio.TaskGroup() as all_parts:
@@ -143,13 +151,16 @@ class Platform:
                 details.append(f"127.0.0.1:{part.port}")
             await child.start()
 
-    async def _prepare_databases(self, options: Options, stores: _Stores, environment: dict[str, str]) -> str:
+    async def _prepare_databases(self, stores: _Stores, environment: dict[str, str]) -> None:
         with self._report.step("Databases") as details:
             await databases.create_if_absent(stores.database_url)
             await databases.create_if_absent(stores.candles_url)
             if not await databases.is_at_head(stores.database_url, stores.candles_url):
                 await databases.migrate(environment)
                 details.append("migrated")
+
+    async def _seed(self, options: Options, stores: _Stores, environment: dict[str, str]) -> str:
+        """Sow what a new platform needs; returns what to say about the administrator's password."""
         known = await databases.has_user(stores.database_url, options.admin_mail)
         if known and stores.is_embedded and databases.is_seeded(self._home):
             return "as set at the first start"
@@ -158,7 +169,14 @@ class Platform:
             await databases.seed(self._home, {**environment, "FULLON_ADMIN_PASSWORD": offered})
         if known:
             return "as set at the first start"
-        return "as set by FULLON_ADMIN_PASSWORD" if options.admin_password else f"{offered} (shown this once)"
+        if options.admin_password:
+            return "as set by FULLON_ADMIN_PASSWORD"
+        self._unshown_password = offered
+        return f"{offered} (shown this once)"
+
+    async def _become_ready(self, port: int) -> None:
+        with self._report.step("Ready"):
+            await wait_for_ok(port, "/health/ready", READY_SECONDS)
 
     async def _provision(self, options: Options, environment: dict[str, str]) -> None:
         with self._report.step("Services") as details:
@@ -187,6 +205,8 @@ class Platform:
     async def _stop(self, force: asyncio.Event) -> None:
         self._stopping = True
         self._report.quiet()
+        if self._unshown_password is not None:
+            self._report.note(f"The administrator was made with the password {self._unshown_password}")
         if self._children:
             self._report.note("Stopping…")
         polite = asyncio.create_task(self._stop_children(), name="stop the children")
