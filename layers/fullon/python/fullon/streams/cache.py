@@ -35,11 +35,11 @@ PATIENCE_SECONDS = 1.0
 _log = logging.getLogger("fullon.streams")
 
 
-async def ring(valkey: Redis) -> None:
-    """Tell the streamer to look; if it does not hear, its poll finds the change."""
+async def ring(valkey: Redis, connection_id: str) -> None:
+    """Tell the streamer to look at a connection; if it does not hear, its poll finds the change."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await valkey.publish(BELL, b"")
+            await valkey.publish(BELL, connection_id)
     except _lost() as error:
         _log.warning("bell not rung", extra={"cause": repr(error)})
 

@@ -76,13 +76,13 @@ class Sockets:
             if await store.count_connections(connection, identity.user_id, since) >= self._limits.connections:
                 raise TooManyConnections(self._limits.connections)
             await store.add_connection(connection, connection_id, identity, now)
-        await cache.ring(self._valkey)
+        await cache.ring(self._valkey, connection_id)
 
     async def disconnect(self, connection_id: str) -> None:
         """Forget a connection that has ended."""
         async with self._transaction() as connection:
             await store.remove_connections(connection, [connection_id])
-        await cache.ring(self._valkey)
+        await cache.ring(self._valkey, connection_id)
 
     async def answer(self, connection_id: str, identity: Identity, text: str | None) -> Answer:
         """Serve one frame of a client.
@@ -111,7 +111,7 @@ class Sockets:
         _log.warning("too many refused frames", extra={"connection_id": connection_id, "count": count})
         async with self._transaction() as connection:
             await store.mark_closing(connection, connection_id, "too_many_frames")
-        await cache.ring(self._valkey)
+        await cache.ring(self._valkey, connection_id)
 
     async def _slow_down(self, connection_id: str, identity: Identity) -> None:
         limits = self._limits
@@ -147,7 +147,7 @@ class Sockets:
             if held + more > self._limits.subscriptions:
                 raise TooManySubscriptions(self._limits.subscriptions, more, held)
             await store.subscribe(connection, connection_id, channel, keys, revision)
-        await cache.ring(self._valkey)
+        await cache.ring(self._valkey, connection_id)
         return Ack(type="ack", action="subscribe", channel=channel, keys=list(keys), subscriptions=held + more)
 
     async def _unsubscribe(self, connection_id: str, identity: Identity, topics: Topics) -> Ack:
@@ -156,7 +156,7 @@ class Sockets:
             await store.add_connection(connection, connection_id, identity, now)
             await store.unsubscribe(connection, connection_id, channel, keys)
             held = await store.count_subscriptions(connection, identity.user_id, now - self._limits.connection_age)
-        await cache.ring(self._valkey)
+        await cache.ring(self._valkey, connection_id)
         return Ack(type="ack", action="unsubscribe", channel=channel, keys=list(keys), subscriptions=held)
 
     async def _list(self, connection_id: str) -> Subscriptions:

@@ -1,0 +1,88 @@
+"""The streamer daemon: moves changes from Valkey to the WebSocket connections that subscribe to them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from fullon.fleet import cache as fleet
+from fullon.identity.cache import REVOKED_CHANNEL
+from fullon.kernel.errors import Invalid
+from fullon.kernel.retry import Troubles, insist
+from fullon.runtime import daemon, manifest
+from fullon.streams import cache
+from fullon.streams.credentials import CredentialSource
+from fullon.streams.fanout import Fanout
+from fullon.streams.feeds import Changes, Trades
+from fullon.streams.gateway import GatewayClient
+from fullon.streams.model import Channel
+from fullon.streams.registry import Registry
+
+TICK_SECONDS = 1.0
+#: How many silent connections are asked for at each tick.
+LOOKS = 100
+
+_log = logging.getLogger("fullon.streamer")
+
+
+async def work(context: daemon.Context) -> None:
+    """Push until cancelled."""
+    container, settings = context.container, context.container.settings
+    endpoint = settings.aws_endpoint_url_apigatewaymanagementapi
+    if endpoint is None:
+        raise Invalid("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI is not set.", code="settings")
+    troubles = Troubles(_log)
+    pulse = daemon.Pulse(context.heartbeat, troubles)
+    credentials = CredentialSource(os.environ, container.clock)
+    gateway = GatewayClient(endpoint, settings.aws_region, credentials.get)
+    loop = asyncio.get_running_loop()
+
+    def wanted(channel: Channel, key: str) -> None:
+        if channel.lossless:
+            trades.snapshot(key)
+        else:
+            changes.read(channel, key)
+
+    fanout = Fanout(gateway, later=loop.call_later, now=loop.time, lost=lambda name: registry.lost(name), wanted=wanted)
+    registry = Registry(container.connection, fanout, container.clock, troubles.outage("connections"))
+    changes = Changes(
+        container.valkey,
+        fanout,
+        container.clock,
+        troubles.outage("changes"),
+        processes=[fleet.key(each.name) for each in manifest.load().daemons],
+        bells={cache.BELL: registry.bell, REVOKED_CHANNEL: registry.look_again},
+        taken=pulse.count,
+    )
+    trades = Trades(container.valkey, fanout, container.clock, troubles.outage("trades"), taken=pulse.count)
+    await insist(gateway.start, troubles.outage("credentials"))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pulse.run())
+            tasks.create_task(changes.run())
+            tasks.create_task(trades.run())
+            tasks.create_task(registry.run())
+            tasks.create_task(_tick(registry, fanout, gateway, pulse))
+    finally:
+        await gateway.close()
+
+
+async def _tick(registry: Registry, fanout: Fanout, gateway: GatewayClient, pulse: daemon.Pulse) -> None:
+    """What has to happen by the clock: expiries, and a look at connections that are silent."""
+    pushes, losses = 0, gateway.losses
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        registry.expire()
+        if gateway.losses != losses:
+            # The gateway was away, and perhaps its connections with it.
+            losses = gateway.losses
+            for subscriber in fanout.subscribers.values():
+                subscriber.heard_at = float("-inf")
+        registry.look_at_silent(LOOKS if gateway.reachable else 1)
+        pulse.count(fanout.pushes - pushes)
+        pushes = fanout.pushes
+
+
+if __name__ == "__main__":
+    daemon.run("streamer", work)
