@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 from local.cli.errors import CommandFailed
 from local.cli.output import print_json, say
 from local.cli.platform import process_environment, this_home
-from local.home import REPOSITORY
+from local.home import REPOSITORY, environment_of
+from local.supervisor.environment import FOR_THE_SEED
 
 UNREACHABLE = "unreachable"
 RETRY_SECONDS = 3600.0
@@ -18,7 +20,9 @@ RETRY_SECONDS = 3600.0
 
 def seed() -> None:
     """Run the seed against the running platform; it keeps what is there."""
-    environment = process_environment(this_home())
+    merged = environment_of(REPOSITORY, os.environ)
+    given = {name: value for name in FOR_THE_SEED if (value := merged.get(name))}
+    environment = {**process_environment(this_home()), **given}
     finished = subprocess.run(
         [sys.executable, "-m", "local.seed"],
         cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False,

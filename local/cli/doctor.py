@@ -48,30 +48,32 @@ def examine() -> list[Finding]:
     """Everything that `fullon up` and the tests need of this machine."""
     environment = environment_of(REPOSITORY, os.environ)
     home = Home.named(environment)
-    checks: list[Callable[[], Finding]] = [
-        _python,
-        _packages,
-        lambda: _postgres(home, environment),
-        lambda: _valkey(environment),
-        lambda: _settings(environment),
-        lambda: _port(home, environment),
-        lambda: _home(home),
-        lambda: _disk(home),
-        _memory,
-        lambda: _lock(home),
-        lambda: _database_account(home),
-        _clock,
-        lambda: _program("git", "git", "needed to develop, not to run"),
-        _browser,
-    ]
-    return [_guarded(check) for check in checks]
+    checks: dict[str, Callable[[], Finding]] = {
+        "Python": _python,
+        "Packages": _packages,
+        "PostgreSQL": lambda: _postgres(home, environment),
+        "Valkey": lambda: _valkey(environment),
+        "Settings": lambda: _settings(environment),
+        "Port": lambda: _port(home, environment),
+        "Home": lambda: _home(home),
+        "Disk": lambda: _disk(home),
+        "Memory": _memory,
+        "Lock": lambda: _lock(home),
+        "Account": lambda: _database_account(home),
+        "Clock": _clock,
+        "git": lambda: _program("git", "git", "needed to develop, not to run"),
+        "Browser": _browser,
+    }
+    return [_guarded(name, check) for name, check in checks.items()]
 
 
-def _guarded(check: Callable[[], Finding]) -> Finding:
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except MachineProblem as problem:
-        return Finding(getattr(check, "__name__", "check").strip("_<>"), "broken", problem.detail, problem.next_step)
+        return Finding(name, "broken", problem.detail, problem.next_step)
+    except PermissionError as error:
+        return Finding(name, "broken", f"{error.filename} cannot be read by this account", "Run as its owner.")
 
 
 def _python() -> Finding:

@@ -74,9 +74,10 @@ def seed_mark() -> dict[str, str]:
     """What a seeded home was seeded with: a changed seed or schema is sown again."""
     from fullon.runtime.schema import PLATFORM_HEAD
 
-    source = REPOSITORY / "local" / "seed.py"
-    digest = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else "none"
-    return {"seed": digest, "schema": PLATFORM_HEAD}
+    digest = hashlib.sha256()
+    for source in sorted((REPOSITORY / "local").glob("seed*.py")):
+        digest.update(source.read_bytes())
+    return {"seed": digest.hexdigest(), "schema": PLATFORM_HEAD}
 
 
 def is_seeded(home: Home) -> bool:

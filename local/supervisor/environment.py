@@ -15,8 +15,10 @@ PART = "FULLON_PART"
 REGION = "us-east-1"
 CLUSTER = "fullon"
 
-#: Not for the children: the first is for the seed alone, the second would cost every cold start its byte code.
-WITHHELD = {"FULLON_ADMIN_PASSWORD", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONSTARTUP"}
+#: Passwords of the first users, for the seed alone.
+FOR_THE_SEED = ("FULLON_ADMIN_PASSWORD", "FULLON_TRADER_PASSWORD")
+#: Without byte code every cold start would compile its imports anew.
+WITHHELD = {*FOR_THE_SEED, "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONSTARTUP"}
 PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 

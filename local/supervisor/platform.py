@@ -17,7 +17,7 @@ from local.credentials import Credentials, password
 from local.home import Home, HomeLock, cannot_write, read_mapping, write_private
 from local.supervisor import databases, logfiles, orphans, parts, preflight, state
 from local.supervisor.child import Child, Part
-from local.supervisor.environment import children_environment
+from local.supervisor.environment import FOR_THE_SEED, children_environment
 from local.supervisor.options import Options
 from local.supervisor.readiness import wait_for_ok
 from local.supervisor.report import Report
@@ -166,7 +166,8 @@ class Platform:
             return "as set at the first start"
         with self._report.step("Seed"):
             offered = options.admin_password or password()
-            await databases.seed(self._home, {**environment, "FULLON_ADMIN_PASSWORD": offered})
+            given = {name: value for name in FOR_THE_SEED if (value := self._inherited.get(name))}
+            await databases.seed(self._home, {**environment, **given, "FULLON_ADMIN_PASSWORD": offered})
         if known:
             return "as set at the first start"
         if options.admin_password:
