@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fullon.kernel.clock import from_milliseconds, to_milliseconds
@@ -21,20 +20,12 @@ CREATE TEMP TABLE IF NOT EXISTS trade_intake (
 ) ON COMMIT DELETE ROWS
 """
 _LAST = """
-SELECT wanted.series_id, newest.ts, newest.trade_id
+SELECT wanted.series_id, newest.*
   FROM unnest($1::integer[]) AS wanted (series_id)
- CROSS JOIN LATERAL (SELECT ts, trade_id FROM trades WHERE trades.series_id = wanted.series_id
+ CROSS JOIN LATERAL (SELECT ts, trade_id, price, amount, side FROM trades WHERE trades.series_id = wanted.series_id
                       ORDER BY ts DESC, ordinal DESC LIMIT 1) AS newest
 """
 _COLUMNS = "series_id, ts, trade_id, ordinal, price, amount, side"
-
-
-@dataclass(frozen=True, slots=True)
-class LastTrade:
-    """Where a series' trades end: time in epoch milliseconds, and the venue's id."""
-
-    ts: int
-    trade_id: str
 
 
 async def put_trades(connection: Connection, trades: Iterable[tuple[int, Trade]]) -> None:
@@ -55,7 +46,10 @@ async def put_trades(connection: Connection, trades: Iterable[tuple[int, Trade]]
     await connection.execute("DELETE FROM trade_intake")
 
 
-async def last_trades(connection: Connection, series_ids: Sequence[int]) -> dict[int, LastTrade]:
+async def last_trades(connection: Connection, series_ids: Sequence[int]) -> dict[int, Trade]:
     """The newest trade of each series that has any."""
     rows = await connection.fetch(_LAST, list(series_ids))
-    return {row["series_id"]: LastTrade(to_milliseconds(row["ts"]), row["trade_id"]) for row in rows}
+    return {
+        row["series_id"]: Trade(row["trade_id"], to_milliseconds(row["ts"]), row["price"], row["amount"], row["side"])
+        for row in rows
+    }

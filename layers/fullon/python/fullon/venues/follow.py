@@ -20,6 +20,8 @@ SILENCE_SECONDS = 30.0
 _LONGEST_SILENCE = 300.0
 #: Seconds before a venue that refused is asked again: nothing changes until somebody changes something.
 _REFUSED_SECONDS = 30.0
+#: A stream may need this long to say its first word.
+_YOUNG_SECONDS = 5.0
 
 
 class Hold:
@@ -27,11 +29,13 @@ class Hold:
 
     def __init__(self) -> None:
         self.limit: asyncio.Timeout | None = None
+        self.opened = 0.0
 
     def abandon(self) -> None:
-        """Take the stream for dead now; it is opened anew."""
-        if self.limit is not None:
-            self.limit.reschedule(0.0)
+        """Take the stream for dead now, unless it has just been opened; it is opened anew."""
+        now = asyncio.get_running_loop().time()
+        if self.limit is not None and now - self.opened > _YOUNG_SECONDS:
+            self.limit.reschedule(now)
 
 
 async def follow(
@@ -88,6 +92,7 @@ async def _read(
     stream: Stream[Item], deliver: Callable[[Sequence[Item]], None], silence: float, what: str, hold: Hold
 ) -> None:
     loop = asyncio.get_running_loop()
+    hold.opened = loop.time()
     try:
         async with asyncio.timeout(silence) as hold.limit, aclosing(stream):
             async for batch in stream:

@@ -91,6 +91,11 @@ class Trade:
         """Order among trades of the same time: the id where it is a number."""
         return int(self.trade_id) if self.trade_id.isdecimal() and len(self.trade_id) <= 18 else 0
 
+    @property
+    def order(self) -> tuple[int, int]:
+        """Sorts trades as they happened."""
+        return self.ts, self.ordinal
+
     def to_record(self) -> list[str | int | None]:
         """The JSON array of the stream ``feed:trades``."""
         return [self.trade_id, self.ts, to_text(self.price), to_text(self.amount), self.side]

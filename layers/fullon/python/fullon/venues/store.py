@@ -24,6 +24,12 @@ SELECT s.symbol_id, s.cat_ex_id, e.name AS exchange, s.symbol, s.base, s.quote, 
     s.updateframe, s.backtest, s.only_ticker, s.active, s.created_at, s.updated_at
 FROM symbols s JOIN cat_exchanges e USING (cat_ex_id)
 """
+_PAIRS = """
+SELECT s.symbol, s.base, s.quote, array_agg(e.name ORDER BY e.name) AS exchanges
+FROM symbols s JOIN cat_exchanges e USING (cat_ex_id)
+WHERE s.active AND e.active AND s.symbol > $1 COLLATE "C"
+GROUP BY s.symbol, s.base, s.quote ORDER BY s.symbol COLLATE "C", s.base, s.quote LIMIT $2
+"""
 #: Columns of a symbol that a caller may set.
 WRITABLE = (
     "symbol",
@@ -55,6 +61,16 @@ _MARKET_COLUMNS = (
     "min_quantity",
     "min_notional",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A symbol, and the venues that have it."""
+
+    symbol: str
+    base: str
+    quote: str
+    exchanges: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +181,12 @@ async def search_symbols(
 async def symbols_named(connection: Connection, name: str) -> list[Symbol]:
     """The symbol ``name`` at every venue that has it, by venue."""
     return [_symbol(row) for row in await connection.fetch(f"{_SYMBOL} WHERE s.symbol = $1 ORDER BY e.name", name)]
+
+
+async def pairs(connection: Connection, *, after: str = "", limit: int = 50) -> list[Pair]:
+    """What active venues trade, by name, those after the name ``after``."""
+    rows = await connection.fetch(_PAIRS, after, limit)
+    return [Pair(row["symbol"], row["base"], row["quote"], tuple(row["exchanges"])) for row in rows]
 
 
 async def add_symbol(connection: Connection, cat_ex_id: int, values: Mapping[str, Any]) -> Symbol:
