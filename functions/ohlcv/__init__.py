@@ -1,0 +1,1 @@
+"""Candles, trades, time series and exports."""

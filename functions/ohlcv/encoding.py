@@ -1,0 +1,131 @@
+"""Candles as JSON, and answers that a client may keep.
+
+Rows are written straight from their packed form, without a model: ten thousand validated objects cost more than the
+query. The encoded hours are remembered, because everyone asks for the latest ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+
+import orjson
+from fastapi import Request
+from fastapi.responses import Response
+
+from fullon.market import packed
+from fullon.market.service import Candles
+from fullon.market.store import Series
+from fullon.runtime.pages import encode_cursor
+
+#: A changed encoding must change the tags of unchanged candles.
+_TAG_VERSION = b"1"
+_HOUR_BYTES = 60 * packed.ROW.size
+#: Below this gzip saves less than a packet.
+_WORTH_COMPRESSING = 1_400
+
+
+def candles_answer(request: Request, series: Series, timeframe: str, found: Candles, *, arrays: bool) -> Response:
+    """The answer with these candles: a weak tag always, 304 when the client has them, gzip when it asks.
+
+    Args:
+        arrays: rows ``[epoch_ms, open, high, low, close, volume]`` instead of objects.
+    """
+    headers = {
+        "ETag": _tag(found, arrays),
+        "Cache-Control": "private, max-age=86400, immutable" if found.settled else "private, no-cache",
+        "Vary": "Accept-Encoding",
+    }
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    encode = _arrays if arrays else _objects
+    parts = [encode(chunk) for chunk in found.stored]
+    if found.last is not None:
+        last = packed.pack([found.last])
+        parts.append(_encoded_arrays(last) if arrays else _encoded_objects(last, final=found.last.final))
+    envelope: dict[str, object] = {
+        "next_cursor": None if found.next_start is None else encode_cursor(found.next_start),
+        "exchange": series.exchange,
+        "symbol": series.symbol,
+        "timeframe": timeframe,
+    }
+    if arrays:
+        envelope["final"] = found.last is None or found.last.final
+    body = b'{"items":[' + b",".join(parts) + b"]," + orjson.dumps(envelope)[1:]
+    return compressed(request, body, "application/json", headers)
+
+
+def compressed(request: Request, body: bytes, media_type: str, headers: dict[str, str]) -> Response:
+    """The body, as gzip where the client asks for it and it is worth it: level 1 makes 1.4 MB a sixth in 8 ms."""
+    if len(body) >= _WORTH_COMPRESSING and _accepts_gzip(request.headers.get("accept-encoding", "")):
+        deflate = zlib.compressobj(1, wbits=31)
+        body = deflate.compress(body) + deflate.flush()
+        headers = {**headers, "Content-Encoding": "gzip"}
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _accepts_gzip(accepted: str) -> bool:
+    for entry in accepted.lower().split(","):
+        coding, _, parameters = entry.partition(";")
+        if coding.strip() in ("gzip", "*"):
+            weight = parameters.strip().removeprefix("q=")
+            return weight.strip("0.") != "" or weight == ""
+    return False
+
+
+def _tag(found: Candles, arrays: bool) -> str:
+    digest = hashlib.sha256(_TAG_VERSION + bytes([arrays]))
+    for chunk in found.stored:
+        digest.update(chunk)
+    digest.update(repr((found.last, found.next_start)).encode())
+    return f'W/"{digest.hexdigest()[:24]}"'
+
+
+def _objects(chunk: bytes) -> bytes:
+    return _hour_of_objects(chunk) if len(chunk) <= _HOUR_BYTES else _encoded_objects(chunk)
+
+
+def _arrays(chunk: bytes) -> bytes:
+    return _hour_of_arrays(chunk) if len(chunk) <= _HOUR_BYTES else _encoded_arrays(chunk)
+
+
+def _encoded_objects(chunk: bytes, *, final: bool = True) -> bytes:
+    rows = packed.columns(chunk)
+    return orjson.dumps(
+        [
+            {"time": time, "open": opening, "high": high, "low": low, "close": close, "volume": volume, "final": final}
+            for time, opening, high, low, close, volume in zip(
+                _times(rows.moment), rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True
+            )
+        ]
+    )[1:-1]
+
+
+def _encoded_arrays(chunk: bytes) -> bytes:
+    rows = packed.columns(chunk)
+    times = [packed.milliseconds(moment) for moment in rows.moment]
+    return orjson.dumps(list(zip(times, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True)))[1:-1]
+
+
+_hour_of_objects = lru_cache(maxsize=2048)(_encoded_objects)
+_hour_of_arrays = lru_cache(maxsize=2048)(_encoded_arrays)
+
+_CLOCK = tuple(f"T{minute // 60:02}:{minute % 60:02}:00Z" for minute in range(24 * 60))
+
+
+def _times(moments: Sequence[int]) -> list[str]:
+    """RFC 3339, put together from the day and the minute: a quarter of what ``isoformat`` costs."""
+    times: list[str] = []
+    for moment in moments:
+        day, minute = divmod(moment // 60_000_000, len(_CLOCK))
+        times.append(_day(day) + _CLOCK[minute])
+    return times
+
+
+@lru_cache(maxsize=4096)
+def _day(days: int) -> str:
+    """The date so many days after 2000-01-01."""
+    return (date(2000, 1, 1) + timedelta(days)).isoformat()
