@@ -15,6 +15,7 @@ import pytest
 import websockets
 from botocore.config import Config
 
+from fullon.runtime.manifest import Manifest
 from local.gateway.websocket import WebSocketGateway
 from tests.local.platform import REPOSITORY, a_function, a_manifest, running_gateway
 
@@ -71,13 +72,22 @@ async def running_sockets(
     if authorizer:
         functions.append(a_function("authorizer", f"{HANDLERS}.authorizer", kind="authorizer"))
     environment = {**os.environ, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "SOCKET_RECORD": str(home / "record")}
+    async with running_with(a_manifest(*functions), home, environment, **settings) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def running_with(
+    manifest: Manifest, home: Path, environment: dict[str, str], **settings: Any
+) -> AsyncIterator[SocketGateway]:
+    """A gateway with these functions behind it, which get this environment."""
     parts: list[WebSocketGateway] = []
 
     def make(*arguments: Any) -> WebSocketGateway:
         parts.append(WebSocketGateway(*arguments))
         return parts[0]
 
-    async with running_gateway(a_manifest(*functions), home, make, environment=environment, **settings) as url:
+    async with running_gateway(manifest, home, make, environment=environment, **settings) as url:
         yield SocketGateway(url, home, parts)
 
 
