@@ -6,9 +6,10 @@ from fastapi import FastAPI
 
 from fullon.runtime.container import Container
 from fullon.runtime.http import create_app
-from functions.orm.routes import api_keys, users
+from functions.orm.routes import api_keys, exchanges, symbols, users
 
 
 def create(container: Container) -> FastAPI:
     """The app over ``container``."""
-    return create_app("orm", "Users, API keys, exchanges, symbols", container, users.router, api_keys.router)
+    routers = (users.router, api_keys.router, exchanges.router, symbols.router)
+    return create_app("orm", "Users, API keys, exchanges, symbols", container, *routers)

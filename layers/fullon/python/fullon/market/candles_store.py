@@ -115,7 +115,18 @@ async def guard(connection: Connection, writer: Writer | None) -> None:
 
 
 async def put_series(connection: Connection, symbols: Sequence[Symbol]) -> None:
-    """Copy what the candle database needs to know of symbols; a renamed one keeps its candles."""
+    """Copy what the candle database needs to know of symbols; a renamed one keeps its candles.
+
+    A series that has lost its name to another, because the catalogue was made anew, is kept under a name of its own.
+    """
+    await connection.execute(
+        "UPDATE series SET symbol = series.symbol || '#' || series.series_id, active = false"
+        " FROM unnest($1::integer[], $2::text[], $3::text[]) AS new (series_id, exchange, symbol)"
+        " WHERE (series.exchange, series.symbol) = (new.exchange, new.symbol) AND series.series_id <> new.series_id",
+        [each.symbol_id for each in symbols],
+        [each.exchange for each in symbols],
+        [each.symbol for each in symbols],
+    )
     await connection.executemany(
         "INSERT INTO series (series_id, exchange, symbol, base, quote, active) VALUES ($1, $2, $3, $4, $5, $6)"
         " ON CONFLICT (series_id) DO UPDATE SET exchange = excluded.exchange, symbol = excluded.symbol,"

@@ -1,0 +1,71 @@
+"""The catalogue of exchanges."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from fullon.runtime.http import Caller, Stores
+from fullon.runtime.pages import Cursor, Limit, Page
+from fullon.runtime.problems import responses
+from fullon.venues import store
+from functions.orm.routes.symbols import LARGEST_ID, IsActive, page_of_symbols
+from functions.orm.venue_schemas import ExchangeAnswer, ExchangeIdAnswer, ParamsAnswer, SymbolAnswer
+
+router = APIRouter(prefix="/api/v1/orm/exchanges")
+
+ExchangeNumber = Annotated[int, Path(ge=1, lt=LARGEST_ID)]
+
+
+@router.get(
+    "/catalog", operation_id="list_exchanges", summary="All exchanges of the catalogue", responses=responses(401, 403)
+)
+async def list_exchanges(caller: Caller, stores: Stores) -> Page[ExchangeAnswer]:
+    async with stores.connection() as connection:
+        return Page(items=[ExchangeAnswer.of(venue) for venue in await store.venues(connection)])
+
+
+@router.get(
+    "/catalog/{cat_ex_id}/params",
+    operation_id="get_exchange_params",
+    summary="How an exchange is connected to",
+    responses=responses(401, 403, 404),
+)
+async def get_exchange_params(cat_ex_id: ExchangeNumber, caller: Caller, stores: Stores) -> ParamsAnswer:
+    async with stores.connection() as connection:
+        venue = await store.venue(connection, cat_ex_id)
+    return ParamsAnswer(cat_ex_id=venue.cat_ex_id, name=venue.name, params=dict(venue.params))
+
+
+@router.get(
+    "/catalog/{cat_ex_id}/symbols",
+    operation_id="list_exchange_symbols",
+    summary="The symbols of an exchange, by name",
+    responses=responses(401, 403, 404),
+)
+async def list_exchange_symbols(
+    cat_ex_id: ExchangeNumber,
+    caller: Caller,
+    stores: Stores,
+    active: IsActive = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[SymbolAnswer]:
+    return await page_of_symbols(stores, cat_ex_id, active, limit, cursor)
+
+
+@router.get(
+    "/catalog-id",
+    operation_id="get_exchange_id",
+    summary="The number of an exchange by its name",
+    responses=responses(401, 403, 404),
+)
+async def get_exchange_id(
+    exchange_name: Annotated[str, Query(min_length=1, max_length=40, examples=["paper"])],
+    caller: Caller,
+    stores: Stores,
+) -> ExchangeIdAnswer:
+    async with stores.connection() as connection:
+        venue = await store.venue_by_name(connection, exchange_name)
+    return ExchangeIdAnswer(cat_ex_id=venue.cat_ex_id, name=venue.name)
