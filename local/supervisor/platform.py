@@ -115,19 +115,21 @@ class Platform:
             await self._start_part(parts.ecs_part(self._home, ports["ecs"], environment))
             await self._provision(options, environment)
 
-        async def with_databases() -> None:
+        async def databases_and_what_needs_them() -> None:
             async with asyncio.TaskGroup() as servers:
                 for part in stores.parts():
                     servers.create_task(self._start_part(part))
+            # The venue takes a second of one core and nothing needs it for the first answer.
+            venue = all_parts.create_task(self._start_part(self._paper(options, ports["paper"], environment)))
             await self._prepare_databases(stores, environment)
             async with asyncio.TaskGroup() as dependents:
                 dependents.create_task(seed())
                 dependents.create_task(daemons())
+            await venue
 
         try:
             async with asyncio.TaskGroup() as all_parts:
-                all_parts.create_task(with_databases())
-                all_parts.create_task(self._start_part(self._paper(options, ports["paper"], environment)))
+                all_parts.create_task(databases_and_what_needs_them())
                 gateway = parts.gateway_part(self._home, options, ports["management"], environment)
                 all_parts.create_task(self._start_part(gateway))
         except BaseExceptionGroup as group:
