@@ -72,13 +72,14 @@ class Run:
     def instance(self) -> str:
         return str(json.loads(self.home.secrets.read_text())["instance"])
 
-    def processes(self) -> list[psutil.Process]:
-        """Everything that belongs to this home now."""
-        if not self.home.secrets.exists():
-            return []
-        found = orphans.left_behind(self.home, self.instance(), [])
-        own = [self.process.pid] if self.process is not None else []
-        return [process for process in found if process.pid not in own]
+    def family(self) -> list[psutil.Process]:
+        """Everything below the running supervisor."""
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def left(self) -> list[psutil.Process]:
+        """Everything that belongs to this home and is not below a running supervisor of this test."""
+        return orphans.left_behind(self.home, self.instance(), []) if self.home.secrets.exists() else []
 
     def sql(self, statement: str) -> str:
         """One value from the platform database."""
@@ -117,7 +118,7 @@ def run() -> Iterator[Run]:
         if run.process is not None and not run.ended:
             run.process.kill()
             run.process.wait()
-        orphans.end_all(run.processes(), 2)
+        orphans.end_all(run.left(), 2)
 
 
 def test_one_start_serves_and_one_signal_leaves_nothing(run: Run) -> None:
@@ -125,7 +126,7 @@ def test_one_start_serves_and_one_signal_leaves_nothing(run: Run) -> None:
     run.wait_until_up()
     ready = httpx2.get(f"http://127.0.0.1:{run.port}/health/ready", timeout=10)
     password = re.search(r"Log in\s+admin@fullon, password (\S+) \(shown this once\)", run.output)
-    family = run.processes()
+    family = run.family()
     modes = {path.name: path.stat().st_mode & 0o777 for path in (run.home.secrets, run.home.state)}
     listening = {
         connection.laddr.ip
@@ -148,7 +149,7 @@ def test_one_start_serves_and_one_signal_leaves_nothing(run: Run) -> None:
     assert len(family) >= 6
     assert code == 0
     assert stopping < 10
-    assert run.processes() == []
+    assert run.left() == []
     assert not run.home.lock.exists()
     assert not run.home.state.exists()
     assert "Traceback" not in run.output
@@ -171,7 +172,7 @@ def test_after_a_kill_of_the_supervisor_the_next_start_ends_the_orphans_and_keep
     assert run.process is not None
     run.process.kill()
     run.process.wait()
-    orphaned = run.processes()
+    orphaned = run.left()
 
     run.start()
     run.wait_until_up()
@@ -239,7 +240,7 @@ def test_a_second_interrupt_forces_the_end(run: Run) -> None:
     code = run.process.wait(15)
 
     assert code == 0
-    assert run.processes() == []
+    assert run.left() == []
 
 
 def test_a_taken_port_is_one_line_and_starts_nothing(run: Run) -> None:
@@ -251,7 +252,7 @@ def test_a_taken_port_is_one_line_and_starts_nothing(run: Run) -> None:
     assert code == 1
     assert f"Port {run.port} is taken by" in line
     assert f"FULLON_PORT={run.port + 1}" in line
-    assert run.processes() == []
+    assert run.left() == []
     assert not run.home.lock.exists()
 
 
@@ -281,7 +282,7 @@ def test_a_vital_part_that_cannot_start_is_said_and_everything_else_is_stopped(r
     assert code == 1
     assert "JWT_ALGORITHM" in run.output
     assert "Traceback" not in run.output
-    assert run.processes() == []
+    assert run.left() == []
     assert not run.home.lock.exists()
 
 
@@ -321,11 +322,10 @@ def test_servers_named_by_the_settings_are_used_instead_of_embedded_ones(run: Ru
 def test_every_process_carries_the_mark_of_its_home(run: Run) -> None:
     run.start()
     run.wait_until_up()
-    assert run.process is not None
 
     unmarked = [
         process.name()
-        for process in psutil.Process(run.process.pid).children(recursive=True)
+        for process in run.family()
         if process.name() not in orphans.STORE_NAMES and process.environ().get(MARK) != run.instance()
     ]
 
