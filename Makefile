@@ -15,7 +15,7 @@ run: demo-data ## Set up if needed and run the whole platform here; Ctrl-C stops
 	@exec $(PY) -m local.cli.main up $(ARGS)
 
 test: setup-dev demo-data ## Run every test (ARGS="-k name" to choose)
-	@$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadgroup --dist loadgroup $(ARGS)
 
 check: setup-dev ## Format, lint, types and import contracts, as CI runs them
 	@.venv/bin/ruff format --check .

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ def readme_table() -> str:
     return "\n".join(lines)
 
 
+@cache
 def expected() -> dict[Path, bytes]:
     """Every generated file with the content it should have."""
     readme = ROOT / "README.md"

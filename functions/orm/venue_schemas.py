@@ -231,8 +231,8 @@ class NewSymbol(_SymbolFields):
 
     cat_ex_id: int = Field(ge=1, lt=2**31)
     symbol: SymbolName
-    base: Coin = Field(default="", validation_alias=AliasChoices("base", "base_asset"))
-    quote: Coin = Field(default="", validation_alias=AliasChoices("quote", "quote_asset"))
+    base: Coin | None = Field(default=None, validation_alias=AliasChoices("base", "base_asset"))
+    quote: Coin | None = Field(default=None, validation_alias=AliasChoices("quote", "quote_asset"))
 
     @model_validator(mode="after")
     def _name_coins(self) -> Self:

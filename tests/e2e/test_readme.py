@@ -40,12 +40,13 @@ def test_the_walk_through_of_the_readme_does_what_it_says(platform: Platform) ->
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     ready, identity, ticker_started, ohlcv_started, minutes, hours, tickers, *rest = answers
-    assert ready["status"] == "ok"
+    assert ready["status"] == "healthy"
     assert (identity["mail"], identity["role"]) == ("admin@fullon", "admin")
     assert ticker_started["status"] in ("started", "starting")
     assert ohlcv_started["status"] in ("started", "starting")
     assert len(minutes["items"]) == 5
-    assert [candle["final"] for candle in minutes["items"]] == [True] * 4 + [False]
+    # The loop before has seen the running minute; at sixty times the speed the next answer may fall between two.
+    assert all(candle["final"] for candle in minutes["items"][:-1])
     assert len(hours["items"]) == 2
     assert {tick["symbol"] for tick in tickers["items"]} >= {"BTC/USDT"}
     assert rest[-3]["status"] == "stopped"

@@ -1,0 +1,1 @@
+"""Latest tickers, bars and process records, straight from Valkey."""

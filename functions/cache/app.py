@@ -1,0 +1,14 @@
+"""The cache domain over HTTP; read only."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from fullon.runtime import http
+from fullon.runtime.container import Container
+from functions.cache.routes import router
+
+
+def create(container: Container) -> FastAPI:
+    """The app."""
+    return http.create_app("cache", "Latest tickers, bars and process records", container, router)
