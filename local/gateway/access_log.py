@@ -1,6 +1,7 @@
 """One JSON line per request on standard output, in the order the answers left."""
 
 import asyncio
+import contextlib
 import sys
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -35,10 +36,13 @@ class AccessLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        stream = self._stream or sys.stdout.buffer
-        stream.write(b"".join(_line(*entry) for entry in self._waiting))
-        stream.flush()
+        data = b"".join(_line(*entry) for entry in self._waiting)
         self._waiting.clear()
+        stream = self._stream or sys.stdout.buffer
+        # A full disk, or a reader that has gone, costs lines and no request.
+        with contextlib.suppress(OSError):
+            stream.write(data)
+            stream.flush()
 
 
 def _line(moment: datetime, level: str, event: str, fields: dict[str, Any]) -> bytes:

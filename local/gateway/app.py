@@ -26,6 +26,9 @@ from local.lambda_runtime.pool import FunctionPool
 from local.lambda_runtime.reload import CodeWatcher
 from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT
 
+_STOP_GRACE_SECONDS = 2.0
+"""For what is still under way after the server's own four; the whole platform has ten."""
+
 MakeWebSocketPart = Callable[[FunctionPool, Manifest, GatewaySettings], WebSocketPart]
 
 
@@ -107,7 +110,7 @@ class Gateway:
             await self._watcher.stop()
         if self.websocket is not None:
             await self.websocket.stop()
-        await self.pool.stop()
+        await self.pool.stop(grace=_STOP_GRACE_SECONDS)
         self._log.flush()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -65,12 +65,16 @@ async def serving(gateway: Gateway, listener: socket.socket) -> AsyncIterator[No
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
     server = _Server(config)
-    await gateway.start()
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    task: asyncio.Task[None] | None = None
     try:
-        await server.accepting.wait()
+        await gateway.start()
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        accepting = asyncio.create_task(server.accepting.wait())
+        await asyncio.wait((task, accepting), return_when=asyncio.FIRST_COMPLETED)
+        accepting.cancel()
         yield
     finally:
         server.should_exit = True
-        await task
+        if task is not None:
+            await task
         await gateway.stop()

@@ -5,6 +5,7 @@ error report) is wrapped. Every line carries the request id, so a request can be
 """
 
 import asyncio
+import contextlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,18 +55,22 @@ class FunctionLog:
         data = b"".join(line + b"\n" for line in lines if line)
         if not data:
             return
-        if self._size and self._size + len(data) > FILE_LIMIT:
-            self._file.close()
-            self._path.replace(self._path.with_suffix(".log.1"))
-            self._file = self._path.open("ab", buffering=0)
-            self._size = 0
-        self._file.write(data)
-        self._size += len(data)
+        # A full disk costs lines and no request.
+        with contextlib.suppress(OSError):
+            if self._size and self._size + len(data) > FILE_LIMIT:
+                self._move_aside()
+            self._size += self._file.write(data) or 0
 
     def close(self) -> None:
         """Write what is waiting and close the file."""
         self.flush()
         self._file.close()
+
+    def _move_aside(self) -> None:
+        self._path.replace(self._path.with_suffix(".log.1"))
+        self._file.close()
+        self._file = self._path.open("ab", buffering=0)
+        self._size = 0
 
     def _append(self, entry: "_Event | _Output") -> None:
         if self._file.closed:

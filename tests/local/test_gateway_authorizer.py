@@ -173,8 +173,17 @@ class CountingInvoker:
         return {"isAuthorized": True}
 
 
-def an_authorizer(invoker: CountingInvoker, size: int = 10) -> Authorizer:
-    return Authorizer(invoker, "authorizer", 60, ManualClock(datetime(2026, 1, 1, tzinfo=UTC)), size)
+def an_authorizer(invoker: CountingInvoker, size: int = 10, ttl: float = 60) -> Authorizer:
+    return Authorizer(invoker, "authorizer", ttl, ManualClock(datetime(2026, 1, 1, tzinfo=UTC)), size)
+
+
+async def test_with_a_ttl_of_zero_not_even_simultaneous_requests_share() -> None:
+    invoker = CountingInvoker()
+    authorizer = an_authorizer(invoker, ttl=0)
+
+    await asyncio.gather(*(authorizer.ask("a", {"identity": "a"}, "r") for _ in range(3)))
+
+    assert invoker.asked == ["a", "a", "a"]
 
 
 async def test_the_oldest_decision_makes_room_when_the_cache_is_full() -> None:

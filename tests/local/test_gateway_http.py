@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from fullon.runtime.manifest import Manifest
+from local.gateway.bodies import BodyTooLarge, read_body
 from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT
 from tests.local.platform import a_function, a_manifest, running_gateway, until
 
@@ -154,7 +155,8 @@ async def test_headers_and_cookies_of_an_answer_arrive(tmp_path: Path) -> None:
         {"statusCode": True},
         {"statusCode": None},
         {"statusCode": 200, "body": {"not": "text"}},
-        {"statusCode": 200, "body": "not base64!", "isBase64Encoded": True},
+        {"statusCode": 200, "body": "AAH", "isBase64Encoded": True},
+        {"statusCode": 200, "body": "AA!!H/", "isBase64Encoded": True},
         {"statusCode": 200, "headers": ["a", "b"]},
         {"statusCode": 200, "headers": {"a": ["list"]}},
         {"statusCode": 200, "headers": {"a": "b\r\nSet-Cookie: stolen=1"}},
@@ -304,6 +306,21 @@ async def test_a_chunked_body_over_six_megabytes_is_413(tmp_path: Path) -> None:
         response = await client.post("/respond", content=chunks())
 
         assert_problem(response, 413, "Request Entity Too Large", "too_large")
+
+
+async def test_a_body_is_not_collected_beyond_the_limit() -> None:
+    sent = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal sent
+        sent += 1
+        return {"type": "http.request", "body": b"x" * 6, "more_body": sent < 100}
+
+    assert await read_body(receive, [], limit=600) == b"x" * 600
+    sent = 0
+    with pytest.raises(BodyTooLarge):
+        await read_body(receive, [], limit=599)
+    assert sent == 100
 
 
 async def test_who_asks_before_sending_a_large_body_is_refused_before_it(tmp_path: Path) -> None:

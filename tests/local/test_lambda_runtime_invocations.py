@@ -18,6 +18,7 @@ from local.lambda_runtime.errors import (
     RequestTooLarge,
     ResponseTooLarge,
 )
+from local.lambda_runtime.fleet import Limits
 from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT
 from tests.local.platform import a_function, is_alive, running_pool, until
 
@@ -108,6 +109,16 @@ async def test_a_process_that_ends_in_the_middle_is_a_crash_and_is_replaced(tmp_
             await pool.invoke("crash", {})
 
 
+async def test_what_a_crashed_process_had_started_ends_with_it(tmp_path: Path) -> None:
+    async with running_pool(tmp_path, a_function("abandon")) as pool:
+        with pytest.raises(FunctionCrashed):
+            await pool.invoke("abandon", {})
+
+        await until(lambda: b"child " in (tmp_path / "abandon.log").read_bytes())
+        child = int((tmp_path / "abandon.log").read_text().partition('"child ')[2].partition('"')[0])
+        await until(lambda: not is_alive(child))
+
+
 async def test_a_process_killed_from_outside_is_a_crash(tmp_path: Path) -> None:
     async with running_pool(tmp_path, a_function("sleep")) as pool:
         under_way = asyncio.create_task(pool.invoke("sleep", {"seconds": 60}))
@@ -134,6 +145,7 @@ async def test_all_waiting_events_hear_of_a_failed_start_at_once(tmp_path: Path)
         outcomes = await asyncio.gather(*(pool.invoke("broken", {}) for _ in range(50)), return_exceptions=True)
 
         assert {type(outcome) for outcome in outcomes} == {FunctionInitFailed}
+    assert (tmp_path / "broken.log").read_bytes().count(b'"init"') <= Limits().maximum_concurrency
 
 
 async def test_a_process_that_ends_while_starting_is_an_init_error(tmp_path: Path) -> None:

@@ -67,6 +67,13 @@ def stubborn(event: Any, context: Any) -> Any:
     return {"pid": os.getpid(), "child": child.pid}
 
 
+def abandon(event: Any, context: Any) -> Any:
+    """Leave a child behind, say which, and end without an answer."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print(f"child {child.pid}", flush=True)
+    os._exit(7)
+
+
 def large(event: Any, context: Any) -> Any:
     """Answer with so many bytes."""
     return "x" * int(event["size"])
