@@ -1,0 +1,101 @@
+"""What a new installation starts with: ``python -m local.seed``.
+
+An admin, a trader, and what :mod:`local.seed_venues` brings. It only ever adds: a user who is there keeps everything,
+the password included. The last line printed is a JSON object that says what was done.
+
+Environment, beside the settings: ``FULLON_ADMIN_PASSWORD``, needed until the admin exists; ``FULLON_TRADER_PASSWORD``,
+else the trader gets a random one that nobody is told, and an admin may set another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from fullon.identity import passwords, users
+from fullon.identity.errors import MailTaken
+from fullon.identity.model import Role
+from fullon.kernel.errors import FullonError, Invalid
+from fullon.kernel.ids import new_token
+from fullon.runtime.container import Container
+from fullon.runtime.settings import Settings
+
+TRADER_MAIL = "trader@fullon"
+_VENUES = "local.seed_venues"
+
+
+async def sow(container: Container, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Add what is missing; returns what was done.
+
+    Raises:
+        Invalid: the admin is missing and no usable password was given.
+    """
+    done: dict[str, Any] = {}
+    admin_password = environment.get("FULLON_ADMIN_PASSWORD") or None
+    mail = users.canonical_mail(container.settings.admin_mail, "ADMIN_MAIL")
+    done["admin"] = await _user(container, mail, Role.ADMIN, admin_password, "FULLON_ADMIN_PASSWORD")
+    if done["admin"] == "kept" and admin_password is not None and not await _is_right(container, mail, admin_password):
+        done["note"] = f"{mail} was there already, so its own password was kept, not FULLON_ADMIN_PASSWORD."
+    trader_password = environment.get("FULLON_TRADER_PASSWORD") or new_token()
+    done["trader"] = await _user(container, TRADER_MAIL, Role.TRADER, trader_password, "FULLON_TRADER_PASSWORD")
+    if find_spec(_VENUES) is not None:
+        async with container.transaction() as connection:
+            done["venues"] = await import_module(_VENUES).seed(connection)
+    return done
+
+
+async def _user(container: Container, mail: str, role: Role, password: str | None, variable: str) -> str:
+    async with container.connection() as connection:
+        if await users.find(connection, mail) is not None:
+            return "kept"
+    if password is None:
+        raise Invalid(f"{mail} does not exist yet; set {variable} to its password.", code="settings")
+    password_hash = await passwords.hash_password(password, variable)
+    try:
+        async with container.transaction() as connection:
+            await users.create(
+                connection,
+                container.clock,
+                mail=mail,
+                password_hash=password_hash,
+                role=role,
+                name=role.value.capitalize(),
+            )
+    except MailTaken:
+        return "kept"
+    return "created"
+
+
+async def _is_right(container: Container, mail: str, password: str) -> bool:
+    async with container.connection() as connection:
+        found = await users.find(connection, mail)
+    return found is not None and (await passwords.verify(found[1], password)).is_right
+
+
+async def _main() -> dict[str, Any]:
+    container = Container(Settings.load())
+    try:
+        return await sow(container, os.environ)
+    finally:
+        await container.close()
+
+
+def main() -> None:
+    """Sow, and say what was done."""
+    try:
+        done = asyncio.run(_main())
+    except FullonError as error:
+        raise SystemExit(error.detail) from None
+    if "note" in done:
+        print(done["note"], file=sys.stderr)
+    print(json.dumps(done, default=str))
+
+
+if __name__ == "__main__":
+    main()
