@@ -137,9 +137,10 @@ def endpoint_in(directory: Path, *extra_arguments: str) -> Iterator[Endpoint]:
 class Fleet:
     """Shorthand for calls with boto3."""
 
-    def __init__(self, client: ECSClient) -> None:
+    def __init__(self, client: ECSClient, cluster: str = CLUSTER) -> None:
         self.client = client
-        client.create_cluster(clusterName=CLUSTER)
+        self.cluster = cluster
+        client.create_cluster(clusterName=cluster)
 
     def define(self, name: str, program: str, **container: Any) -> str:
         """A task definition that runs a Python program; returns its ARN."""
@@ -151,7 +152,7 @@ class Fleet:
         """A service that replaces before it starts, as the daemons do."""
         self.define(name, program, **container)
         self.client.create_service(
-            cluster=CLUSTER,
+            cluster=self.cluster,
             serviceName=name,
             taskDefinition=name,
             desiredCount=desired,
@@ -159,14 +160,14 @@ class Fleet:
         )
 
     def service(self, name: str) -> ServiceTypeDef:
-        return self.client.describe_services(cluster=CLUSTER, services=[name])["services"][0]
+        return self.client.describe_services(cluster=self.cluster, services=[name])["services"][0]
 
     def tasks(self, name: str, desired: str = "RUNNING") -> list[TaskTypeDef]:
         """Tasks of a service, newest first."""
-        arns = self.client.list_tasks(cluster=CLUSTER, serviceName=name, desiredStatus=desired)["taskArns"]  # type: ignore[arg-type]
+        arns = self.client.list_tasks(cluster=self.cluster, serviceName=name, desiredStatus=desired)["taskArns"]  # type: ignore[arg-type]
         if not arns:
             return []
-        tasks = self.client.describe_tasks(cluster=CLUSTER, tasks=arns)["tasks"]
+        tasks = self.client.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"]
         return sorted(tasks, key=lambda task: task["createdAt"], reverse=True)
 
     def running(self, name: str) -> TaskTypeDef:

@@ -18,6 +18,9 @@ TRADES_FIELD = b"b"
 TRADES_STREAM_LENGTH = 100_000
 #: Hash, field ``EXCHANGE:SYMBOL``: the last trade record in the stream. Its tag is the stream's name: the same slot.
 TRADES_ENDS = "{feed:trades}:ends"
+#: The stream's id up to which the streamer has read, noted every second; gone a minute after it stopped.
+TRADES_READ = "{feed:trades}:read"
+TRADES_READ_SECONDS = 60
 
 #: How many final bars ``recent`` keeps.
 RECENT_BARS = 300

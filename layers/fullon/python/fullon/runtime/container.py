@@ -18,6 +18,7 @@ from fullon.runtime.settings import Settings
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from fullon.fleet.service import ServiceControl
     from fullon.identity.service import Principals
     from fullon.identity.tokens import Tokens
 
@@ -117,6 +118,18 @@ class Container:
         )
         lifetime = timedelta(minutes=settings.jwt_expiration_minutes)
         return Tokens(keys, self.clock, lifetime=lifetime, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+    @cached_property
+    def services(self) -> ServiceControl:
+        """The daemons as container services, to be seen, started and stopped."""
+        from fullon.fleet.ecs import Ecs
+        from fullon.fleet.service import ServiceControl
+        from fullon.runtime import manifest
+
+        names = [daemon.name for daemon in manifest.load().daemons]
+        settings = self.settings
+        ecs = Ecs(settings.ecs_cluster, settings.aws_region, settings.aws_endpoint_url_ecs, names)
+        return ServiceControl(ecs, self.valkey, names, self.clock)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

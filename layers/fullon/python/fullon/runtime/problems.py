@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fullon.fleet.errors import WrongState
 from fullon.kernel import errors
 
 CONTENT_TYPE = "application/problem+json"
@@ -17,6 +18,7 @@ STATUS: dict[type[errors.FullonError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    WrongState: 400,
     errors.LimitExceeded: 429,
     errors.Unavailable: 503,
     errors.TimedOut: 504,

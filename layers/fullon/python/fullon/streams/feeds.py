@@ -34,6 +34,8 @@ _LISTEN_SECONDS = 3.0
 _BATCH = 500
 _BLOCK_MILLISECONDS = 2_000
 _CHECK_SECONDS = 2.0
+#: How often the position in the stream is noted, for whoever looks at how far behind it is.
+_NOTE_SECONDS = 1.0
 _AWAY = (RedisError, OSError, asyncio.TimeoutError)
 #: What reading a value raises that is not one.
 _NONSENSE = (ValueError, KeyError, TypeError, IndexError)
@@ -191,6 +193,7 @@ class Trades:
         self._last = b"0-0"
         #: Entries of the stream up to and with the last one read, counted from its beginning.
         self._read = 0
+        self._note_at = 0.0
 
     def snapshot(self, key: str) -> None:
         """Let the fan-out know the latest trades of a key; what it is given next follows them."""
@@ -238,6 +241,9 @@ class Trades:
         loop = asyncio.get_running_loop()
         until = loop.time() + _CHECK_SECONDS
         while loop.time() < until:
+            if loop.time() >= self._note_at:
+                self._note_at = loop.time() + _NOTE_SECONDS
+                await self._valkey.set(keys.TRADES_READ, self._last, ex=keys.TRADES_READ_SECONDS)
             answer = await self._valkey.xread({keys.TRADES_STREAM: self._last}, count=_BATCH, block=_BLOCK_MILLISECONDS)
             for _, entries in cast("list[tuple[bytes, list[Entry]]]", answer or []):
                 self._take(entries)

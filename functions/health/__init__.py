@@ -1,0 +1,1 @@
+"""Liveness, readiness and probes. Looking changes nothing."""

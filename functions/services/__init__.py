@@ -1,0 +1,1 @@
+"""Admins start, stop and inspect the daemons."""
