@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -13,7 +14,6 @@ import uvloop
 
 from fullon.kernel.errors import FullonError
 from fullon.runtime import manifest
-from fullon.runtime.aws_lambda import settle_memory
 from local.errors import MachineProblem
 from local.gateway.app import Gateway, MakeWebSocketPart
 from local.gateway.server import bind, serving
@@ -122,11 +122,18 @@ async def _run(gateway: Gateway, listener: socket.socket, warm: list[str]) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serving(gateway, listener):
-        settle_memory()
+        _settle_memory()
         gateway.pool.warm(warm)
         host, port = listener.getsockname()[:2]
         print(f"gateway: ready on http://{host}:{port}", flush=True)
         await stop.wait()
+
+
+def _settle_memory() -> None:
+    """Keep what start-up built out of later collections, which would stop every connection at once."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 if __name__ == "__main__":
