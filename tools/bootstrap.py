@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -176,14 +177,12 @@ def install(arguments: list[str]) -> None:
     """
     uv = VENV / "bin" / "uv"
     if uv.exists():
-        quiet = [] if sys.stderr.isatty() else ["--quiet"]
-        command = [str(uv), "pip", "install", *quiet, "--compile-bytecode", "--python", str(PYTHON), *arguments]
-        finished = subprocess.run(
-            command, cwd=ROOT, env=uv_environment(), capture_output=not sys.stderr.isatty(), check=False
-        )
+        command = [str(uv), "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON), *arguments]
+        finished = subprocess.run(command, cwd=ROOT, env=uv_environment(), capture_output=True, text=True, check=False)
         if finished.returncode == 0:
             return
-        print("  uv could not install; trying pip.", file=sys.stderr)
+        reason = finished.stderr.strip().splitlines() or ["no reason given"]
+        print(f"\n  uv could not install ({reason[0].strip()}); trying pip.", file=sys.stderr)
     run(
         [str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", *arguments],
         "The packages could not be installed",
@@ -269,18 +268,34 @@ def write_stamp(stamp: dict[str, str]) -> None:
 
 
 class Step:
-    """One line when it begins, its time when it ends."""
+    """One line when it begins, on a terminal with the seconds it has taken so far, and its time when it ends."""
 
     def __init__(self, title: str) -> None:
         self._title = title
+        self._over = threading.Event()
+        self._counter = threading.Thread(target=self._count, daemon=True)
 
     def __enter__(self) -> None:
         self._began = time.perf_counter()
-        print(f"· {self._title}…", file=sys.stderr, flush=True)
+        print(f"· {self._title}…", file=sys.stderr, end="" if sys.stderr.isatty() else "\n", flush=True)
+        if sys.stderr.isatty():
+            self._counter.start()
 
     def __exit__(self, kind: object, *rest: object) -> None:
+        self._over.set()
+        if self._counter.is_alive():
+            self._counter.join()
+        start = "\r" if sys.stderr.isatty() else ""
         if kind is None:
-            print(f"✓ {self._title} {time.perf_counter() - self._began:.1f} s", file=sys.stderr, flush=True)
+            seconds = time.perf_counter() - self._began
+            print(f"{start}✓ {self._title} {seconds:.1f} s   ", file=sys.stderr, flush=True)
+        elif start:
+            print(file=sys.stderr)
+
+    def _count(self) -> None:
+        while not self._over.wait(1):
+            seconds = time.perf_counter() - self._began
+            print(f"\r· {self._title}… {seconds:.0f} s", file=sys.stderr, end="", flush=True)
 
 
 if __name__ == "__main__":

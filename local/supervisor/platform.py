@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from fullon.kernel.clock import SystemClock
 from local import ports as port_choice
 from local.credentials import Credentials, password
+from local.errors import MachineProblem
 from local.home import Home, HomeLock, cannot_write, read_mapping, write_private
 from local.supervisor import databases, logfiles, orphans, parts, preflight, state
 from local.supervisor.child import Child, Part
@@ -28,6 +29,7 @@ WORKERS_GRACE_SECONDS = 6.0
 STORES_GRACE_SECONDS = 2.5
 """Together with the work around them below the 10 s in which everything must be gone."""
 ROTATION_SECONDS = 10.0
+FAILED = 1
 STORES = ("valkey", "postgres")
 
 
@@ -48,8 +50,10 @@ class Platform:
     async def run(self, stop: asyncio.Event, force: asyncio.Event) -> int:
         """Start everything, then serve until `stop` is set; `force` cuts the stopping short.
 
+        What cannot start is said in a line, everything that did is stopped again, and the code is 1.
+
         Raises:
-            MachineProblem: it could not start; everything that did is stopped again.
+            MachineProblem: nothing could be started at all.
         """
         async with AsyncExitStack() as cleanup:
             options = Options.of(self._inherited)
@@ -64,12 +68,11 @@ class Platform:
                 starting.cancel()
                 await asyncio.gather(starting, return_exceptions=True)
                 return 0
-            try:
-                starting.result()
-            except OSError as error:
-                raise cannot_write(self._home.path, error) from error
-            finally:
-                self._report.quiet()
+            problem = _problem_of(starting, self._home)
+            self._report.quiet()
+            if problem is not None:
+                self._report.problem(problem.detail, problem.next_step)
+                return FAILED
             await self._serve(asked)
         return 0
 
@@ -277,6 +280,16 @@ def addresses(options: Options) -> dict[str, str]:
         "WebSocket": f"ws://127.0.0.1:{options.port}/ws",
         "Health": f"{base}/health/ready",
     }
+
+
+def _problem_of(starting: asyncio.Task[None], home: Home) -> MachineProblem | None:
+    """Why it could not start, as a sentence, or None when it could."""
+    error = starting.exception()
+    if error is None or isinstance(error, MachineProblem):
+        return error
+    if isinstance(error, OSError):
+        return cannot_write(home.path, error)
+    raise error
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

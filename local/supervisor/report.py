@@ -9,12 +9,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
+    from rich.text import Text
 
 
 class Report:
@@ -67,7 +68,7 @@ class Report:
             else:
                 from rich.text import Text
 
-                self._guarded(self._console.print, Text(f"  {name:<{width}}  ", "bold").append(value, "not bold"))
+                self._show(Text.assemble((f"  {name:<{width}}  ", "bold"), value))
         if after:
             self._write("")
             self._write(after)
@@ -75,7 +76,8 @@ class Report:
     def quiet(self) -> None:
         """Take the spinner away."""
         if self._status is not None:
-            self._guarded(self._status.stop)
+            with suppress(OSError, ValueError):
+                self._status.stop()
             self._status = None
 
     def _spin(self) -> None:
@@ -87,9 +89,10 @@ class Report:
         text = ", ".join(self._running)
         if self._status is None:
             self._status = self._console.status(text, spinner="dots")
-            self._guarded(self._status.start)
+            with suppress(OSError, ValueError):
+                self._status.start()
         else:
-            self._guarded(self._status.update, text)
+            self._status.update(text)
 
     def _line(self, sign: str, colour: str, text: str, faint: str = "") -> None:
         if self._console is None:
@@ -100,20 +103,16 @@ class Report:
         line = Text.assemble((f"{sign} ", colour), text)
         if faint:
             line.append(f" {faint}", "dim")
-        self._guarded(self._console.print, line)
+        self._show(line)
+
+    def _show(self, line: Text) -> None:
+        assert self._console is not None
+        with suppress(OSError, ValueError):
+            self._console.print(line, soft_wrap=True)
 
     def _write(self, text: str) -> None:
-        def write() -> None:
+        with suppress(OSError, ValueError):
             try:
                 print(text, file=self._stream, flush=True)
             except UnicodeEncodeError:
                 print(text.encode("ascii", "replace").decode(), file=self._stream, flush=True)
-
-        self._guarded(write)
-
-    @staticmethod
-    def _guarded(write: object, *arguments: object) -> None:
-        try:
-            write(*arguments)  # type: ignore[operator]
-        except (OSError, ValueError):
-            return

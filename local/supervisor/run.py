@@ -8,10 +8,8 @@ from collections.abc import Mapping
 
 from local.errors import MachineProblem
 from local.home import REPOSITORY, Home, environment_of
-from local.supervisor.platform import Platform
+from local.supervisor.platform import FAILED, Platform
 from local.supervisor.report import Report
-
-FAILED = 1
 
 
 def up(environment: Mapping[str, str], report: Report | None = None) -> int:
