@@ -93,8 +93,8 @@ class CcxtVenue:
 
     async def trades(self, symbol: str, since: int | None, after: str | None, limit: int) -> list[Trade]:
         parameter = _TRADES_FROM_ID.get(self._ccxt_id)
-        if after is not None and parameter is not None:
-            raw = await self._call("fetch_trades", symbol, None, limit, {parameter: after})
+        if after is not None and parameter is not None and after.isdecimal():
+            raw = await self._call("fetch_trades", symbol, None, limit, {parameter: str(int(after) + 1)})
         else:
             raw = await self._call("fetch_trades", symbol, since, limit)
         found = [trade for item in raw if (trade := ccxt_values.trade(item)) is not None and trade.trade_id != after]
