@@ -39,13 +39,13 @@ def candles_answer(request: Request, series: Series, timeframe: str, found: Cand
         "Cache-Control": "private, max-age=86400, immutable" if found.settled else "private, no-cache",
         "Vary": "Accept-Encoding",
     }
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    if _is_known(headers["ETag"], request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     encode = _arrays if arrays else _objects
     parts = [encode(chunk) for chunk in found.stored]
-    if found.last is not None:
-        last = packed.pack([found.last])
-        parts.append(_encoded_arrays(last) if arrays else _encoded_objects(last, final=found.last.final))
+    for bar in found.tail:
+        row = packed.pack([bar])
+        parts.append(_encoded_arrays(row) if arrays else _encoded_objects(row, final=bar.final))
     envelope: dict[str, object] = {
         "next_cursor": None if found.next_start is None else encode_cursor(found.next_start),
         "exchange": series.exchange,
@@ -53,7 +53,7 @@ def candles_answer(request: Request, series: Series, timeframe: str, found: Cand
         "timeframe": timeframe,
     }
     if arrays:
-        envelope["final"] = found.last is None or found.last.final
+        envelope["final"] = not found.tail or found.tail[-1].final
     body = b'{"items":[' + b",".join(parts) + b"]," + orjson.dumps(envelope)[1:]
     return compressed(request, body, "application/json", headers)
 
@@ -76,11 +76,16 @@ def _accepts_gzip(accepted: str) -> bool:
     return False
 
 
+def _is_known(tag: str, known: str) -> bool:
+    """The weak comparison of RFC 9110 §8.8.3.2."""
+    return known.strip() == "*" or tag.removeprefix("W/") in known
+
+
 def _tag(found: Candles, arrays: bool) -> str:
     digest = hashlib.sha256(_TAG_VERSION + bytes([arrays]))
     for chunk in found.stored:
         digest.update(chunk)
-    digest.update(repr((found.last, found.next_start)).encode())
+    digest.update(repr((found.tail, found.next_start)).encode())
     return f'W/"{digest.hexdigest()[:24]}"'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -47,6 +48,22 @@ async def stored_identity(container: Container, role: Role = Role.TRADER, **chan
             caller.user_id,
             now,
             caller.expires_at,
+        )
+    return caller
+
+
+async def stored_key(container: Container, *scopes: Scope, role: Role = Role.TRADER) -> Identity:
+    """Somebody with an API key that allows only this."""
+    owner = await stored_identity(container, role)
+    caller = replace(owner, kind=Kind.API_KEY, session=uuid4(), scopes=frozenset(scopes))
+    async with container.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO api_keys (id, uid, prefix, hash, name, scopes, created_at)"
+            " VALUES ($1, $2, $3, '-', 'test', $4, now())",
+            caller.session,
+            caller.user_id,
+            caller.session.hex,
+            sorted(scopes),
         )
     return caller
 

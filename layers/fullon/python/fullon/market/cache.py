@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 COMMAND_SECONDS = 2.0
 #: Candles are answered from PostgreSQL alone when Valkey takes longer than this.
 OPTIONAL_SECONDS = 0.5
+#: How many closed bars can be waiting to be written to PostgreSQL while it is slow.
+UNSTORED_BARS = 5
 
 _log = logging.getLogger("fullon.market")
 
@@ -39,10 +41,12 @@ class Present:
     Attributes:
         minute: the latest one-minute bar; says how far ``bar`` has come.
         bar: the latest bar of the timeframe asked for.
+        recent: the final ones before it, which PostgreSQL may not have yet.
     """
 
     minute: Bar
     bar: Bar
+    recent: Sequence[Bar]
 
     @property
     def known_until(self) -> int:
@@ -52,14 +56,14 @@ class Present:
 
 async def tick(valkey: Redis, exchange: str, symbol: str) -> Tick | None:
     """The latest tick of a symbol."""
-    async with _bounded(COMMAND_SECONDS):
+    async with bounded():
         record = await valkey.hget(keys.ticks(exchange), symbol)
     return None if record is None else Tick.from_record(orjson.loads(record))
 
 
 async def ticks(valkey: Redis, exchange: str) -> list[Tick]:
     """The latest tick of every symbol of an exchange, by symbol."""
-    async with _bounded(COMMAND_SECONDS):
+    async with bounded():
         records = await valkey.hvals(keys.ticks(exchange))
     return sorted((Tick.from_record(orjson.loads(record)) for record in records), key=lambda each: each.symbol)
 
@@ -68,29 +72,36 @@ async def bars(
     valkey: Redis, exchange: str, symbol: str, timeframe: Timeframe, limit: int
 ) -> tuple[Bar | None, list[Bar]]:
     """The present bar, and up to ``limit`` final ones before it, oldest first."""
-    async with _bounded(COMMAND_SECONDS), valkey.pipeline(transaction=False) as batch:
+    async with bounded(), valkey.pipeline(transaction=False) as batch:
         batch.hget(keys.bars(exchange, symbol), timeframe.value)
         batch.zrange(keys.recent(exchange, symbol, timeframe), -limit, -1)
         record, recent = await batch.execute()
-    present = None if record is None else Bar.from_record(orjson.loads(record))
-    return present, [Bar.from_record(orjson.loads(each)) for each in recent]
+    return None if record is None else _bar(record), [_bar(each) for each in recent]
 
 
 async def present(valkey: Redis, exchange: str, symbol: str, timeframe: Timeframe) -> Present | None:
     """The bars that change now; None if there are none, or they cannot be had quickly."""
-    wanted = [Timeframe.M1.value, timeframe.value]
     try:
-        async with _bounded(OPTIONAL_SECONDS):
-            records = await valkey.hmget(keys.bars(exchange, symbol), wanted)
-        minute, bar = (record and Bar.from_record(orjson.loads(record)) for record in records)
-        return Present(minute, bar) if minute and bar else None
+        async with bounded(OPTIONAL_SECONDS), valkey.pipeline(transaction=False) as batch:
+            batch.hmget(keys.bars(exchange, symbol), [Timeframe.M1.value, timeframe.value])
+            batch.zrange(keys.recent(exchange, symbol, timeframe), -UNSTORED_BARS, -1)
+            records, recent = await batch.execute()
+        if None in records:
+            return None
+        minute, bar = map(_bar, records)
+        return Present(minute, bar, [_bar(record) for record in recent])
     except (Unavailable, TimedOut, Corrupt, orjson.JSONDecodeError) as error:
         _log.warning("answering without the running bar", extra={"cause": repr(error)})
         return None
 
 
+def _bar(record: bytes) -> Bar:
+    return Bar.from_record(orjson.loads(record))
+
+
 @asynccontextmanager
-async def _bounded(seconds: float) -> AsyncIterator[None]:
+async def bounded(seconds: float = COMMAND_SECONDS) -> AsyncIterator[None]:
+    """Give a command of Valkey up after ``seconds``, and put its failures into the tree of errors."""
     try:
         async with asyncio.timeout(seconds):
             yield

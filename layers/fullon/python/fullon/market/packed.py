@@ -130,25 +130,25 @@ def aggregate_hour(packed: bytes, timeframe: Timeframe) -> bytes:
     return aggregate(packed, timeframe)
 
 
-def fill(packed: bytes, timeframe: Timeframe, start: int, end: int, previous_close: float | None) -> bytes:
-    """The rows from ``start`` to before ``end`` with a flat row at the close before for every bucket that has none.
+def fill(bars: Sequence[Bar], timeframe: Timeframe, start: int, end: int, previous_close: float | None) -> list[Bar]:
+    """The bars from ``start`` to before ``end`` with a flat one at the close before for every bucket that has none.
 
     Args:
-        start: start of a bucket, epoch milliseconds, like ``end``.
-        previous_close: close of the last candle before ``start``; without one, filling begins at the first row.
+        start: start of a bucket, epoch milliseconds.
+        previous_close: close of the last candle before ``start``; without one, filling begins at the first bar.
     """
-    present = {bar.ts: bar for bar in unpack(packed)}
+    present = {bar.ts: bar for bar in bars}
     filled: list[Bar] = []
-    moment, close = start, previous_close
-    while moment < end:
-        bar = present.get(moment)
+    ts, close = start, previous_close
+    while ts < end:
+        bar = present.get(ts)
         if bar is not None:
             filled.append(bar)
             close = bar.close
         elif close is not None:
-            filled.append(Bar(moment, close, close, close, close, 0.0))
-        moment = timeframe.next(moment)
-    return pack(filled)
+            filled.append(Bar(ts, close, close, close, close, 0.0))
+        ts = timeframe.next(ts)
+    return filled
 
 
 def _moment(ts: int) -> int:

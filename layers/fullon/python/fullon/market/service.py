@@ -35,14 +35,14 @@ class Candles:
 
     Attributes:
         stored: packed rows, all final.
-        last: the newest candle when it is not stored as final: it runs, or has only just closed.
+        tail: the newest ones, which are not stored as final: they run, or have only just closed.
         next_start: where the next page begins, epoch milliseconds; None when there is none.
         settled: nothing in this answer can change any more.
         known_until: the venue's clock has passed this, epoch milliseconds.
     """
 
     stored: Sequence[bytes] = ()
-    last: Bar | None = None
+    tail: Sequence[Bar] = ()
     next_start: int | None = None
     settled: bool = False
     known_until: int = 0
@@ -50,7 +50,7 @@ class Candles:
     @property
     def total(self) -> int:
         """How many candles these are."""
-        return sum(map(packed.count, self.stored)) + (self.last is not None)
+        return _total(self.stored) + len(self.tail)
 
 
 class MarketData:
@@ -78,7 +78,8 @@ class MarketData:
             rows = await _latest(connection, series.series_id, timeframe, limit) if series.series_id else []
         present = await cache.present(self._valkey, series.exchange, series.symbol, timeframe)
         found = _joined(series, timeframe, rows, present)
-        return series, replace(found, stored=_newest(found.stored, limit - (found.last is not None)))
+        tail = found.tail[-limit:]
+        return series, replace(found, stored=_newest(found.stored, limit - len(tail)), tail=tail)
 
     async def between(
         self, exchange: str, symbol: str, timeframe: Timeframe, start: int, end: int | None, limit: int
@@ -95,14 +96,14 @@ class MarketData:
             rows: list[bytes] = []
             if series.series_id and begin < stop:
                 rows = await _between(connection, series.series_id, timeframe, begin, stop, limit + 1)
-        if sum(map(packed.count, rows)) > limit:
+        if _total(rows) > limit:
             return series, _page(Candles(rows, known_until=series.closed_until), limit, series, None)
         present = None
         if end is None or stop > series.closed_until:
             present = await cache.present(self._valkey, series.exchange, series.symbol, timeframe)
         found = _joined(series, timeframe, rows, present)
-        if found.last and not (begin <= found.last.ts and (end is None or found.last.ts < end)):
-            found = replace(found, last=None)
+        tail = [bar for bar in found.tail if begin <= bar.ts and (end is None or bar.ts < end)]
+        found = replace(found, tail=tail)
         return series, _page(found, limit, series, stop if end else None)
 
     async def filled(
@@ -122,10 +123,12 @@ class MarketData:
             return series, found
         async with (await self._candles()).acquire() as connection:
             before = await store.close_before(connection, series.series_id, begin)
-        known = timeframe.floor(found.known_until) if found.last is None else found.last.ts
-        rows = packed.fill(b"".join(found.stored), timeframe, begin, min(window, known), before)
+        known = found.tail[-1].ts + 1 if found.tail else timeframe.floor(found.known_until)
+        present = packed.unpack(b"".join(found.stored)) + list(found.tail)
+        bars = packed.fill(present, timeframe, begin, min(window, known), before)
+        final = next((number for number, bar in enumerate(bars) if not bar.final), len(bars))
         more = window if window < known and (end is None or window < end) else None
-        return series, replace(found, stored=[rows], next_start=more)
+        return series, replace(found, stored=[packed.pack(bars[:final])], tail=bars[final:], next_start=more)
 
     async def latest_trades(self, exchange: str, symbol: str, limit: int) -> tuple[Series, list[StoredTrade]]:
         """The latest public trades, oldest first."""
@@ -180,7 +183,7 @@ async def _latest(connection: Connection, series_id: int, timeframe: Timeframe, 
     while True:
         hours = await store.latest_hours(connection, series_id, wanted, before)
         found = [_of_hour(hour, timeframe) for hour in hours] + found
-        if len(hours) < wanted or sum(map(packed.count, found)) >= limit:
+        if len(hours) < wanted or _total(found) >= limit:
             return found
         before = Timeframe.H1.floor(packed.first_ts(hours[0]))
 
@@ -198,7 +201,7 @@ async def _between(
     while True:
         hours = await store.hours_between(connection, series_id, start, end, wanted)
         found += [packed.between(_of_hour(hour, timeframe), start, end) for hour in hours]
-        if len(hours) < wanted or sum(map(packed.count, found)) >= limit:
+        if len(hours) < wanted or _total(found) >= limit:
             return found
         start = Timeframe.H1.next(packed.first_ts(hours[-1]))
 
@@ -215,19 +218,21 @@ def _roll_up(timeframe: Timeframe) -> tuple[RollUp, int]:
 
 
 def _joined(series: Series, timeframe: Timeframe, rows: Sequence[bytes], present: cache.Present | None) -> Candles:
-    """Stored rows and the running bar: the newer of what both say about the newest bucket."""
+    """Stored rows, and behind what the store knows to be over, what the cache says of the newest buckets."""
     stored = [chunk for chunk in rows if chunk]
     if present is not None and present.minute.ts + MINUTE_MS < series.closed_until:
         present = None  # PostgreSQL is ahead of it
-    known_until = max(series.closed_until, present.known_until if present else 0)
-    last: Bar | None = None
-    if stored and timeframe.next(packed.last_ts(stored[-1])) > known_until:
-        [last] = packed.unpack(stored[-1][-packed.ROW.size :], final=False)
+    tail: dict[int, Bar] = {}
+    if stored and timeframe.next(packed.last_ts(stored[-1])) > series.closed_until:
+        [bar] = packed.unpack(stored[-1][-packed.ROW.size :], final=False)
+        tail[bar.ts] = bar
         stored[-1] = stored[-1][: -packed.ROW.size]
-    newest = last.ts - 1 if last else packed.last_ts(stored[-1]) if stored else -1
-    if present is not None and present.bar.ts > newest:
-        last = present.bar
-    return Candles([chunk for chunk in stored if chunk], last, known_until=known_until)
+        stored = [chunk for chunk in stored if chunk]
+    if present is not None:
+        closed = packed.last_ts(stored[-1]) if stored else -1
+        tail.update((bar.ts, bar) for bar in (*present.recent, present.bar) if bar.ts > closed)
+    known_until = max(series.closed_until, present.known_until if present else 0)
+    return Candles(stored, [tail[ts] for ts in sorted(tail)], known_until=known_until)
 
 
 def _newest(rows: Sequence[bytes], limit: int) -> list[bytes]:
@@ -255,13 +260,16 @@ def _oldest(rows: Sequence[bytes], limit: int) -> list[bytes]:
 def _page(found: Candles, limit: int, series: Series, end: int | None) -> Candles:
     """The first ``limit`` candles, where the next page begins, and whether any of it can still change."""
     kept = _oldest(found.stored, limit)
-    next_start: int | None = None
-    last = found.last
-    if sum(map(packed.count, found.stored)) > limit:
-        next_start = packed.first_ts(_newest(found.stored, sum(map(packed.count, found.stored)) - limit)[0])
-        last = None
-    elif last is not None and sum(map(packed.count, kept)) == limit:
-        next_start, last = last.ts, None
+    surplus, room = _total(found.stored) - limit, limit - _total(kept)
+    tail, next_start = found.tail[:room], None
+    if surplus > 0:
+        next_start = packed.first_ts(_newest(found.stored, surplus)[0])
+    elif len(found.tail) > room:
+        next_start = found.tail[room].ts
     covered = next_start or end
-    settled = last is None and covered is not None and covered <= series.verified_until
-    return replace(found, stored=kept, last=last, next_start=next_start, settled=settled)
+    settled = not tail and covered is not None and covered <= series.verified_until
+    return replace(found, stored=kept, tail=tail, next_start=next_start, settled=settled)
+
+
+def _total(rows: Sequence[bytes]) -> int:
+    return sum(map(packed.count, rows))
