@@ -17,7 +17,8 @@ from fullon.market import keys
 from fullon.runtime.container import DATABASE_DOWN, Container
 from fullon.runtime.schema import CANDLES_HEAD, PLATFORM_HEAD
 
-PROBE_SECONDS = 3.0
+PROBE_SECONDS = 5.0
+"""Longest look at one thing; the first at the container service imports its client."""
 WORST_LAG_MILLISECONDS = 10_000
 """A streamer this far behind pushes news that is none."""
 SICK = {ServiceStatus.CRASHED, ServiceStatus.STALE}

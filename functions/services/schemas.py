@@ -29,6 +29,7 @@ class _Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     service: str
+    status: str
     desired: int = Field(description="How many tasks are wanted.")
     running: int = Field(description="How many tasks run.")
     since: Moment | None = Field(description="When the present state began, if that is known.")

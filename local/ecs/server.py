@@ -83,6 +83,7 @@ async def serve(options: Options, listener: socket.socket, clock: Clock, chance:
     tasks = Tasks(state, names, definitions, describe, scheduler, runner)
     application = Application(state, file, verifier, clock, names, definitions, services, tasks)
 
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     stopping = asyncio.Event()
     _on_signals(stopping, runner)
     if ended := await runner.end_leftovers():
