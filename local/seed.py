@@ -14,8 +14,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from fullon.identity import passwords, users
@@ -25,9 +23,9 @@ from fullon.kernel.errors import FullonError, Invalid
 from fullon.kernel.ids import new_token
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
+from local import seed_venues
 
 TRADER_MAIL = "trader@fullon"
-_VENUES = "local.seed_venues"
 
 
 async def sow(container: Container, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -44,9 +42,8 @@ async def sow(container: Container, environment: Mapping[str, str]) -> dict[str,
         done["note"] = f"{mail} was there already, so its own password was kept, not FULLON_ADMIN_PASSWORD."
     trader_password = environment.get("FULLON_TRADER_PASSWORD") or new_token()
     done["trader"] = await _user(container, TRADER_MAIL, Role.TRADER, trader_password, "FULLON_TRADER_PASSWORD")
-    if find_spec(_VENUES) is not None:
-        async with container.transaction() as connection:
-            done["venues"] = await import_module(_VENUES).seed(connection)
+    async with container.transaction() as connection:
+        done["catalogue"] = await seed_venues.seed(connection)
     return done
 
 
@@ -90,6 +87,8 @@ def main() -> None:
     """Sow, and say what was done."""
     try:
         done = asyncio.run(_main())
+    except Invalid as error:
+        raise SystemExit(": ".join([*error.fields, error.detail])) from None
     except FullonError as error:
         raise SystemExit(error.detail) from None
     if "note" in done:
