@@ -52,9 +52,9 @@ async def stored_identity(container: Container, role: Role = Role.TRADER, **chan
     return caller
 
 
-async def stored_key(container: Container, *scopes: Scope, role: Role = Role.TRADER) -> Identity:
+async def stored_key(container: Container, *scopes: Scope, role: Role = Role.TRADER, **changes: Any) -> Identity:
     """Somebody with an API key that allows only this."""
-    owner = await stored_identity(container, role)
+    owner = await stored_identity(container, role, **changes)
     caller = replace(owner, kind=Kind.API_KEY, session=uuid4(), scopes=frozenset(scopes))
     async with container.transaction() as connection:
         await connection.execute(

@@ -100,10 +100,10 @@ def _bar(record: bytes) -> Bar:
 
 
 @asynccontextmanager
-async def bounded(seconds: float = COMMAND_SECONDS) -> AsyncIterator[None]:
-    """Give a command of Valkey up after ``seconds``, and put its failures into the tree of errors."""
+async def bounded(seconds: float | None = None) -> AsyncIterator[None]:
+    """Give a command of Valkey up after ``seconds`` (two, if not said otherwise), and put its failures into the tree of errors."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(COMMAND_SECONDS if seconds is None else seconds):
             yield
     except (TimeoutError, RedisTimeout) as error:
         raise TimedOut("The cache did not answer in time.", code="cache_timed_out") from error
