@@ -38,8 +38,8 @@ def browser() -> Iterator[Browser]:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/docs", "Log in with mail and password"),
-        ("/redoc", "Log in with mail and password"),
+        ("/docs", "Log in with a mail address and a password"),
+        ("/redoc", "Log in with a mail address and a password"),
         ("/docs/websocket", "tickers"),
         ("/docs/problems", "wrong_credentials"),
         ("/docs/problems/not_found", "HTTP 404"),
@@ -55,7 +55,7 @@ def test_a_page_shows_its_content_with_nothing_but_this_platform(
     page.route("**/*", lambda route: route.continue_() if _ours(route.request.url, platform) else route.abort())
 
     page.goto(platform.url + path)
-    page.get_by_text(expected).first.wait_for(timeout=30_000)
+    page.get_by_text(expected).locator("visible=true").first.wait_for(timeout=30_000)
 
     # ReDoc asks for its maker's logo; the content policy refuses that before anything leaves the machine.
     assert [address for address in outside if "redoc" not in address] == []
