@@ -1,0 +1,241 @@
+"""Symbols over the API: anybody finds them, admins enter and change them, the venue refreshes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from fullon.identity.model import Role
+from fullon.runtime.container import Container
+from fullon.runtime.pages import encode_cursor
+from fullon.venues.model import CATALOGUE_CHANNEL
+from functions.orm.app import create
+from local import seed_venues
+from local.ports import free_port
+from tests.api.callers import client, stored_identity
+from tests.paper_venue import paper_venue
+
+PREFIX = "/api/v1/orm/symbols"
+NEW = {
+    "cat_ex_id": 1,
+    "symbol": "DOGE/USDT",
+    "base_asset": "DOGE",
+    "quote_asset": "USDT",
+    "price_decimals": 5,
+    "tick_size": "0.00001",
+    "min_notional": "5",
+}
+
+
+@pytest.fixture
+async def seeded(container: Container) -> Container:
+    async with container.transaction() as connection:
+        await seed_venues.seed(connection)
+    return container
+
+
+@pytest.fixture
+async def viewer(seeded: Container) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client(create(seeded), await stored_identity(seeded, Role.VIEWER)) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def admin(seeded: Container) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client(create(seeded), await stored_identity(seeded, Role.ADMIN)) as caller:
+        yield caller
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/by-exchange?cat_ex_id=1"),
+        ("GET", "/search?q=btc"),
+        ("GET", "/decimals?symbol=BTC/USDT"),
+        ("POST", ""),
+        ("PATCH", "/1"),
+        ("POST", "/sync?cat_ex_id=1"),
+    ],
+)
+async def test_the_anonymous_are_refused(method: str, path: str, seeded: Container) -> None:
+    async with client(create(seeded)) as anonymous:
+        answer = await anonymous.request(method, PREFIX + path, json={})
+
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.TRADER])
+async def test_only_admins_change_the_catalogue(role: Role, seeded: Container) -> None:
+    async with client(create(seeded), await stored_identity(seeded, role)) as caller:
+        answers = [
+            await caller.post(PREFIX, json=NEW),
+            await caller.patch(f"{PREFIX}/1", json={"active": False}),
+            await caller.post(f"{PREFIX}/sync", params={"cat_ex_id": 1}),
+        ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+
+
+async def test_a_symbol_is_entered_and_found_and_registered_for_its_candles(
+    admin: httpx2.AsyncClient, seeded: Container
+) -> None:
+    answer = await admin.post(PREFIX, json=NEW)
+
+    symbol = answer.json()
+    assert answer.status_code == 201
+    assert {name: symbol[name] for name in ("symbol", "base", "quote", "tick_size", "min_notional", "backtest")} == {
+        "symbol": "DOGE/USDT",
+        "base": "DOGE",
+        "quote": "USDT",
+        "tick_size": "0.00001",
+        "min_notional": "5",
+        "backtest": 30,
+    }
+    assert not {"base_asset", "quote_asset"} & symbol.keys()
+    async with seeded.candle_transaction() as connection:
+        name = await connection.fetchval("SELECT symbol FROM series WHERE series_id = $1", symbol["symbol_id"])
+    assert name == "DOGE/USDT"
+    again = await admin.post(PREFIX, json=NEW)
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "quote", "settle"),
+    [
+        ("XRP/USDT", "XRP", "USDT", None),
+        ("BTC/USD:BTC", "BTC", "USD", "BTC"),
+        ("ETH/USD:USDC-261225", "ETH", "USD", "USDC"),
+    ],
+)
+async def test_base_quote_and_settlement_follow_from_the_name(
+    name: str, base: str, quote: str, settle: str | None, admin: httpx2.AsyncClient
+) -> None:
+    answer = await admin.post(PREFIX, json={"cat_ex_id": 1, "symbol": name})
+
+    symbol = answer.json()
+    assert (symbol["base"], symbol["quote"], symbol["settle"]) == (base, quote, settle)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tick_size": 0.01},
+        {"tick_size": "0"},
+        {"tick_size": "NaN"},
+        {"min_quantity": "-1"},
+        {"price_decimals": 19},
+        {"symbol": "BTC USDT"},
+        {"symbol": "/USDT", "base_asset": None},
+        {"updateframe": "7m"},
+        {"backtest": -1},
+        {"symbol_id": 5},
+        {"cat_ex_id": 2**31},
+    ],
+    ids=str,
+)
+async def test_what_is_not_valid_is_refused_by_name(wrong: dict[str, Any], admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post(PREFIX, json={**NEW, **wrong})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+
+
+async def test_a_symbol_of_no_exchange_is_not_found(admin: httpx2.AsyncClient) -> None:
+    assert (await admin.post(PREFIX, json={**NEW, "cat_ex_id": 12345})).status_code == 404
+    assert (await admin.patch(f"{PREFIX}/12345", json={"active": False})).status_code == 404
+
+
+async def test_a_change_touches_only_what_it_names_and_rings(admin: httpx2.AsyncClient, seeded: Container) -> None:
+    bell = seeded.valkey.pubsub()
+    await bell.subscribe(CATALOGUE_CHANNEL)
+    await bell.get_message(timeout=5)
+    before = (await admin.get(f"{PREFIX}/search", params={"q": "ETH/USDT"})).json()["items"][0]
+
+    answer = await admin.patch(f"{PREFIX}/{before['symbol_id']}", json={"active": False, "min_quantity": None})
+
+    after = answer.json()
+    assert answer.status_code == 200
+    assert {**before, "active": False, "min_quantity": None, "updated_at": after["updated_at"]} == after
+    rung = await bell.get_message(timeout=5)
+    assert rung is not None
+
+
+async def test_a_change_lasts_although_valkey_is_away(seeded: Container) -> None:
+    caller = await stored_identity(seeded, Role.ADMIN)
+    nowhere = SecretStr(f"redis://127.0.0.1:{free_port()}/0")
+    broken = Container(seeded.settings.model_copy(update={"redis_url": nowhere}))
+    async with client(create(broken), caller) as admin:
+        answer = await admin.patch(f"{PREFIX}/1", json={"backtest": 77})
+    await broken.close()
+
+    assert answer.status_code == 200
+    async with seeded.connection() as connection:
+        assert await connection.fetchval("SELECT backtest FROM symbols WHERE symbol_id = 1") == 77
+
+
+async def test_symbols_are_searched_page_by_page(viewer: httpx2.AsyncClient) -> None:
+    first = (await viewer.get(f"{PREFIX}/search", params={"q": "usdt", "limit": 2})).json()
+    rest = (await viewer.get(f"{PREFIX}/search", params={"q": "usdt", "cursor": first["next_cursor"]})).json()
+
+    assert [item["symbol"] for item in first["items"] + rest["items"]] == ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
+
+
+@pytest.mark.parametrize("cursor", ["x", encode_cursor(1, 2), encode_cursor("a", "b"), encode_cursor("a\x00", 1)])
+async def test_a_forged_cursor_is_not_valid(cursor: str, viewer: httpx2.AsyncClient) -> None:
+    answer = await viewer.get(f"{PREFIX}/search", params={"q": "usdt", "cursor": cursor})
+
+    assert answer.status_code == 422
+
+
+async def test_decimals_are_told_for_each_exchange_that_has_the_symbol(viewer: httpx2.AsyncClient) -> None:
+    answer = await viewer.get(f"{PREFIX}/decimals", params={"symbol": "BTC/USDT"})
+
+    assert answer.json()["items"] == [
+        {
+            "exchange": "paper",
+            "cat_ex_id": 1,
+            "symbol": "BTC/USDT",
+            "price_decimals": 2,
+            "quantity_decimals": 8,
+            "tick_size": "0.01",
+            "step_size": "0.00000001",
+            "min_quantity": "0.00000001",
+            "min_notional": "5",
+        }
+    ]
+    assert (await viewer.get(f"{PREFIX}/decimals", params={"symbol": "NOPE/USDT"})).status_code == 404
+
+
+async def test_a_refresh_brings_back_what_the_venue_says(
+    admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await admin.patch(f"{PREFIX}/1", json={"tick_size": "0.5", "price_decimals": 0})
+    await admin.post(PREFIX, json=NEW)
+    with paper_venue() as venue:
+        monkeypatch.setenv("EXCHANGE_URL_PAPER", venue.url)
+        answer = await admin.post(f"{PREFIX}/sync", params={"cat_ex_id": 1})
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {"exchange": "paper", "listed": 3, "added": 0, "changed": 2, "deactivated": 1}
+    items = (await admin.get(f"{PREFIX}/by-exchange", params={"cat_ex_id": 1})).json()["items"]
+    assert {item["symbol"]: (item["tick_size"], item["active"]) for item in items} == {
+        "BTC/USDT": ("0.01", True),
+        "DOGE/USDT": ("0.00001", False),
+        "ETH/USDT": ("0.01", True),
+        "SOL/USDT": ("0.01", True),
+    }
+
+
+async def test_a_venue_that_is_down_makes_a_refresh_unavailable(
+    admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXCHANGE_URL_PAPER", f"http://127.0.0.1:{free_port()}")
+
+    answer = await admin.post(f"{PREFIX}/sync", params={"cat_ex_id": 1})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "venue_down")
+    assert "127.0.0.1" not in answer.text
