@@ -18,7 +18,7 @@ import orjson
 from local.gateway.connections import Connections
 from local.gateway.wire import Sent
 
-PIPELINING = 64
+PIPELINING = 256
 """Requests that a client may have under way on one connection."""
 
 _REASONS = {
@@ -58,7 +58,6 @@ _NOT_ALLOWED = _error(405, "BadRequestException", "Use POST, GET or DELETE.")
 _GONE = _error(410, "GoneException", "The connection is gone.")
 _TOO_LARGE = _error(413, "PayloadTooLargeException", "The message is over 128 KB.")
 _TOO_MANY = _error(429, "LimitExceededException", "The client does not read; its buffer is full.")
-_ANSWERS = {Sent.DONE: _POSTED, Sent.FULL: _TOO_MANY, Sent.GONE: _GONE}
 
 
 class ManagementListener:
@@ -171,11 +170,13 @@ class _Exchange(asyncio.Protocol):
                 payload.decode()
             except UnicodeDecodeError:
                 return _NOT_TEXT
-        return _ANSWERS[self._connections.post(identifier, payload)]
+        sent = self._connections.post(identifier, payload)
+        return _POSTED if sent is Sent.DONE else _TOO_MANY if sent is Sent.FULL else _GONE
 
 
 def _identifier(target: bytes) -> str | None:
     """The connection id of a request's target, with or without a stage in front."""
+    target = target.replace(b"%3D", b"=")  # the end of most ids, and all that is to be decoded in them
     if b"%" in target:
         target = unquote_to_bytes(target)
     front, _, identifier = target.partition(b"/@connections/")

@@ -27,7 +27,7 @@ _log = logging.getLogger("fullon.streams")
 
 #: Requests written together at most; more would keep the server waiting while a long round goes on.
 _TOGETHER = 16
-_PIPELINING_LIMIT = 64
+_PIPELINING_LIMIT = 256
 _PIPELINED_LINES = 4
 _PATIENCE_SECONDS = 10.0
 _CREDENTIALS_SECONDS = 60.0
@@ -99,12 +99,13 @@ class GatewayClient:
         self._patience = patience
         self._signer: Signer | None = None
         self._waiting: deque[_Request] = deque()
-        self._lines: list[_Line] = []
+        self._lines: deque[_Line] = deque()
         self._most = connections
         self._opening = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
-        self.depth = 1
+        #: Requests that the server takes on one connection without waiting; 0 until it has answered once.
+        self.depth = 0
         self.reachable = True
         #: How often the gateway could not be reached.
         self.losses = 0
@@ -129,7 +130,7 @@ class GatewayClient:
     def target(self, connection_id: str) -> Target:
         """The address of a connection."""
         path = f"{self._prefix}/@connections/{quote(connection_id, safe='')}"
-        return Target(path.encode(), canonical_path(path).encode())
+        return Target(f" {path} HTTP/1.1\r\n".encode(), canonical_path(path).encode())
 
     def post(self, target: Target, body: bytes, done: Done) -> None:
         """Push a message; ``done`` is called with what became of it, never before this returns."""
@@ -144,32 +145,43 @@ class GatewayClient:
         self._submit(_Request(b"DELETE", target, b"", done))
 
     def _submit(self, request: _Request) -> None:
+        if not self._waiting and self._lines:
+            line = self._lines[0]
+            if line.gathered < _TOGETHER and len(line.under_way) < self.depth:
+                line.send(request, self._sign)
+                return
         self._waiting.append(request)
         self._dispatch()
 
     def _dispatch(self) -> None:
         """Give waiting requests to connections that may take them; open more where none may."""
-        waiting = self._waiting
+        waiting, depth = self._waiting, self.depth or 1
         while waiting:
-            line = min(self._lines, key=_load, default=None)
-            if line is None or len(line.under_way) >= self.depth:
-                most = self._most if self.depth == 1 else min(self._most, _PIPELINED_LINES)
+            line = self._line_with_room(depth)
+            if line is None:
+                most = 1 if not self.depth else self._most if depth == 1 else min(self._most, _PIPELINED_LINES)
                 if len(self._lines) + self._opening < most and not self._closed:
                     self._opening += 1
                     self._spawn(self._open())
                 return
             line.send(waiting.popleft(), self._sign)
 
+    def _line_with_room(self, depth: int) -> _Line | None:
+        """Filled one after the other, so that requests leave in groups."""
+        lines = self._lines
+        for _ in range(len(lines)):
+            line = lines[0]
+            if len(line.under_way) < depth and line.gathered < _TOGETHER:
+                return line
+            line.gathered = 0
+            lines.rotate(-1)
+        return lines[0] if lines and len(lines[0].under_way) < depth else None
+
     def _sign(self, request: _Request) -> bytes:
         assert self._signer is not None
-        signed = self._signer.headers(request.method, request.target.canonical, request.body, int(time.time()))
-        return b"%s %s HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s" % (
-            request.method,
-            request.target.line,
-            signed,
-            len(request.body),
-            request.body,
-        )
+        method, target, body = request.method, request.target, request.body
+        signed = self._signer.headers(method, target.canonical, body, int(time.time()))
+        return b"".join((method, target.line, signed, b"Content-Length: ", str(len(body)).encode(), b"\r\n\r\n", body))
 
     async def _open(self) -> None:
         try:
@@ -240,17 +252,23 @@ class _Line(asyncio.Protocol):
 
     def __init__(self, client: GatewayClient) -> None:
         self.under_way: deque[_Request] = deque()
+        #: Requests given to it since the last one had its turn.
+        self.gathered = 0
         self._client = client
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._broken = False
+        #: The parser is between two answers.
+        self._between = True
+        self._usual = b"\0"
 
     def send(self, request: _Request, sign: Callable[[_Request], bytes]) -> None:
         """Write a request, together with those that follow at once."""
         request.sent_at = time.monotonic()
         self.under_way.append(request)
+        self.gathered += 1
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(sign(request))
@@ -270,28 +288,46 @@ class _Line(asyncio.Protocol):
         self._client.lost(self)
 
     def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            _log.error("gateway answers nonsense", extra={"cause": repr(error)})
-            self.abort()
-            return
+        count = len(data) // len(self._usual)
+        if self._between and count <= len(self.under_way) and data == self._usual * count:
+            # Answers that are byte for byte what the parser understood once (measured: a fifth of a push's cost).
+            for _ in range(count):
+                self._answered(200)
+        else:
+            if self._between:
+                self._learn(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserError as error:
+                _log.error("gateway answers nonsense", extra={"cause": repr(error)})
+                self._broken = True
         if self._broken:
             self.abort()
         else:
             self._client.answered()
+
+    def _learn(self, data: bytes) -> None:
+        """Remember what an answer without a body looks like."""
+        first, separator, _ = data.partition(b"\r\n\r\n")
+        if first.startswith(b"HTTP/1.1 200 ") and b"\r\ncontent-length: 0\r\n" in first.lower() + b"\r\n":
+            self._usual = first + separator
+
+    def on_message_begin(self) -> None:
+        self._between = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(name) == 12 and name.lower() == b"x-pipelining" and value.isdigit():
             self._client.depth = max(1, min(int(value), _PIPELINING_LIMIT))
 
     def on_message_complete(self) -> None:
-        if not self.under_way:
-            self._broken = True  # an answer to nothing
-            return
+        self._between = True
+        self._client.depth = self._client.depth or 1
+        self._broken = self._broken or not self.under_way or not self._parser.should_keep_alive()
+        if self.under_way:
+            self._answered(self._parser.get_status_code())
+
+    def _answered(self, status: int) -> None:
         request = self.under_way.popleft()
-        status = self._parser.get_status_code()
-        self._broken = self._broken or not self._parser.should_keep_alive()
         if 200 <= status < 300:
             request.done(Outcome.DONE)
         elif status == 410:
@@ -305,7 +341,3 @@ class _Line(asyncio.Protocol):
         out, self._out = self._out, []
         if out and self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(out))
-
-
-def _load(line: _Line) -> int:
-    return len(line.under_way)

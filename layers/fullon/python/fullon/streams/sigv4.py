@@ -56,10 +56,9 @@ class Signer:
         if epoch_seconds != self._second:
             self._enter_second(epoch_seconds)
         payload = hashlib.sha256(body).hexdigest() if body else _EMPTY
-        canonical = b"%s\n%s%s%s" % (method, path, self._middle, payload.encode())
-        digest = hashlib.sha256(canonical).hexdigest()
+        digest = hashlib.sha256(method + b"\n" + path + self._middle + payload.encode()).hexdigest()
         signature = hmac.digest(self._key, self._before + digest.encode(), "sha256").hex()
-        return b"%s%s\r\n" % (self._after, signature.encode())
+        return self._after + signature.encode() + b"\r\n"
 
     def _enter_second(self, epoch_seconds: int) -> None:
         credentials = self._credentials
