@@ -306,7 +306,7 @@ def _check_together(manifest: Manifest) -> None:
             if names.count(name) > 1:
                 raise ManifestError(f"The name {name!r} is used twice.")
     for kind in ("authorizer", "websocket"):
-        if len(manifest.of_kind(cast("FunctionKind", kind))) > 1:
+        if len(manifest.of_kind(kind)) > 1:
             raise ManifestError(f"There can be one function of kind {kind}, not several.")
     owner: dict[str, str] = {}
     for function in manifest.functions:
