@@ -185,8 +185,16 @@ class Container:
                 max_inactive_connection_lifetime=240,
                 timeout=self.settings.db_connect_timeout,
                 command_timeout=25,
+                reset=_leave_as_is,
                 server_settings={"application_name": "fullon", "jit": "off", "timezone": "UTC"},
             )
+
+
+async def _leave_as_is(connection: object) -> None:
+    """Sessions hold nothing to reset (no LISTEN, no SET, no session locks), so giving one back costs no round trip.
+
+    What is always done before this: an open transaction is rolled back.
+    """
 
 
 class unavailable_when_down:  # noqa: N801 - reads as a sentence where it is used

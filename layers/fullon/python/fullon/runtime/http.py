@@ -132,7 +132,7 @@ class Edge:
             )
 
 
-def get_container(request: Request) -> Container:
+async def get_container(request: Request) -> Container:
     """The container of the app that serves ``request``."""
     container: Container = request.app.state.container
     return container
@@ -150,7 +150,7 @@ async def current_identity(request: Request) -> Identity:
         identity = Identity.from_context(context)
     except (KeyError, TypeError, ValueError) as error:
         raise Unauthenticated("This needs a bearer token or an API key.") from error
-    container = get_container(request)
+    container = await get_container(request)
     if identity.expires_at <= container.clock.now():
         raise SessionEnded
     identity = await container.principals.confirm(identity)
