@@ -12,7 +12,7 @@ UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11
 	--no-emit-index-url --no-annotate --no-header
 
 run: demo-data ## Set up if needed and run the whole platform here; Ctrl-C stops it (FULLON_PORT, FULLON_HOME)
-	@exec $(PY) -m local.cli.main up $(ARGS)
+	@exec $(PY) -m local.cli up $(ARGS)
 
 test: setup-dev demo-data ## Run every test (ARGS="-k name" to choose)
 	@$(PY) -m pytest -n $(JOBS) --dist loadgroup --dist loadgroup $(ARGS)
@@ -40,7 +40,7 @@ requirements: setup-dev ## Compile requirements/*.in into hashed *.txt
 	done
 
 demo-data: setup
-	@test -f $(MARKET_DATA) || $(PY) -m local.cli.main demo-data --if-missing || true
+	@test -f $(MARKET_DATA) || $(PY) -m local.cli demo-data --if-missing || true
 
 clean: ## Remove the environment, caches and byte code; data in .fullon and .cache/market stays
 	@rm -rf .venv .pytest_cache dist

@@ -100,6 +100,7 @@ class Child:
             if await self._served():
                 self._set("running")
                 self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.part.name}")
+                self._keeper.add_done_callback(self._report_loss)
                 return
             if attempt + 1 < FIRST_ATTEMPTS:
                 await asyncio.sleep(PAUSES_SECONDS[0])
@@ -193,6 +194,10 @@ class Child:
             if served:
                 self._set("running")
                 self._say(f"{self.part.title} is back.")
+
+    def _report_loss(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled() and keeper.exception() is not None:
+            self._say(f"{self.part.title} is not watched any more: {keeper.exception()!r}")
 
     async def _end_group(self) -> None:
         """End what the process left behind: its group, and descendants that made groups of their own."""

@@ -196,7 +196,8 @@ class Platform:
         while not asked.done():
             await asyncio.wait({asked}, timeout=ROTATION_SECONDS)
             logs = [self._home.logs / f"{name}.log" for name in self._children]
-            await asyncio.to_thread(logfiles.rotate, logs)
+            with suppress(OSError):  # a full disk, or a file that went away meanwhile: next time
+                await asyncio.to_thread(logfiles.rotate, logs)
 
     async def _end_orphans(self, credentials: Credentials) -> None:
         records = state.recorded_processes(self._home)
