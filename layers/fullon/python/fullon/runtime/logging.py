@@ -81,6 +81,7 @@ def configure(component: str, level: str = "INFO", layout: str = "json", stream:
     root.handlers[:] = [handler]
     root.setLevel(level)
     for noisy in (
+        "mangum",
         "ccxt",
         "botocore",
         "boto3",
