@@ -276,6 +276,18 @@ async def test_a_deactivated_user_is_refused_everywhere_and_comes_back_with_keys
     assert [await refused(container, caller) for caller in (session, key)] == [True, False]
 
 
+async def test_a_session_that_nobody_revoked_is_worth_nothing_in_the_hands_of_an_inactive_user(
+    container: Container,
+) -> None:
+    session = await stored_identity(container)
+    key = await key_identity(container, session)
+
+    async with container.connection() as connection:
+        await connection.execute("UPDATE users SET active = false WHERE uid = $1", session.user_id)
+
+    assert [await refused(container, caller) for caller in (session, key)] == [True, True]
+
+
 async def test_a_key_that_is_switched_off_and_on_follows_at_once(container: Container) -> None:
     key = await key_identity(container, await stored_identity(container))
     answers = []
