@@ -37,7 +37,7 @@ PATHS = {
 
 def main() -> None:
     """Measure and print."""
-    with running_platform() as platform:
+    with running_platform({"LOG_LEVEL": "WARNING"}) as platform:
         rows = asyncio.run(_rows(platform))
     table("Process start to first answer", ["function", "p50 ms", "min ms", "× floor"], rows)
 
