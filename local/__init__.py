@@ -1,1 +1,1 @@
-"""The whole platform on one machine: supervisor, stores, gateway, Lambda runtime, ECS endpoint, paper venue, command."""
+"""The whole platform on one machine: supervisor, stores, gateway, Lambda runtime, ECS, paper venue and the command."""
