@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -22,6 +23,8 @@ import orjson
 
 from fullon.identity.model import Kind, Role, Scope, Standing, StandingChange
 from fullon.kernel.clock import from_milliseconds, to_milliseconds
+from fullon.kernel.errors import Unavailable
+from fullon.kernel.retry import Troubles
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -40,10 +43,16 @@ REVOKED_CHANNEL = "identity:revoked"
 _ENDED = b'{"active":false}'
 _ASK = b"null"
 _log = logging.getLogger("fullon.identity")
+#: Every request looks here; a loss is said once when it begins and once when it ends.
+_outage = Troubles(_log).outage("standings in Valkey")
 
 
-class Refused:
-    """The credential is known to have ended."""
+class Answer(Enum):
+    """What Valkey says when it does not hold a standing."""
+
+    ENDED = "the session is over, for good"
+    ABSENT = "nothing: ask PostgreSQL and keep what it says"
+    UNKNOWN = "it does not answer, or told us to ask PostgreSQL and keep nothing"
 
 
 def key_of(kind: Kind, identifier: UUID) -> str:
@@ -51,15 +60,16 @@ def key_of(kind: Kind, identifier: UUID) -> str:
     return f"principal:{kind.value}:{identifier}"
 
 
-async def read(valkey: Redis, kind: Kind, identifier: UUID) -> Standing | Refused | None:
-    """What Valkey knows; None when it knows nothing or does not answer."""
+async def read(valkey: Redis, kind: Kind, identifier: UUID) -> Standing | Answer:
+    """What Valkey knows of a credential."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             stored = await valkey.get(key_of(kind, identifier))
     except _lost() as error:
-        _log.warning("valkey does not answer; asking PostgreSQL", extra={"cause": repr(error)})
-        return None
-    return None if stored is None else _decode(stored)
+        _fail(error)
+        return Answer.UNKNOWN
+    _outage.passed()
+    return Answer.ABSENT if stored is None else _decode(stored)
 
 
 async def keep(valkey: Redis, kind: Kind, identifier: UUID, standing: Standing) -> None:
@@ -68,7 +78,7 @@ async def keep(valkey: Redis, kind: Kind, identifier: UUID, standing: Standing) 
         async with asyncio.timeout(PATIENCE_SECONDS):
             await valkey.set(key_of(kind, identifier), _encode(standing), nx=True, ex=STANDING_SECONDS)
     except _lost() as error:
-        _log.debug("standing not kept", extra={"cause": repr(error)})
+        _fail(error)
 
 
 async def announce(valkey: Redis, change: StandingChange) -> bool:
@@ -96,7 +106,8 @@ async def announce(valkey: Redis, change: StandingChange) -> bool:
                 pipeline.publish(REVOKED_CHANNEL, orjson.dumps(item))
             await pipeline.execute()
     except _lost() as error:
-        _log.warning("change of standing not announced; it is in PostgreSQL", extra={"cause": repr(error)})
+        _fail(error)
+        _log.warning("change of standing not announced; it is in PostgreSQL")
         return False
     return True
 
@@ -115,13 +126,13 @@ def _encode(standing: Standing) -> bytes:
     )
 
 
-def _decode(stored: bytes | str) -> Standing | Refused | None:
+def _decode(stored: bytes | str) -> Standing | Answer:
     try:
         value: Any = orjson.loads(stored)
         if value is None:
-            return None
+            return Answer.UNKNOWN
         if value["active"] is not True:
-            return Refused()
+            return Answer.ENDED
         expires_at = value["expires_at"]
         return Standing(
             user_id=UUID(value["user_id"]),
@@ -132,7 +143,13 @@ def _decode(stored: bytes | str) -> Standing | Refused | None:
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         _log.warning("what Valkey holds is not a standing; asking PostgreSQL")
-        return None
+        return Answer.UNKNOWN
+
+
+def _fail(cause: Exception) -> None:
+    error = Unavailable("The cache cannot be reached; PostgreSQL is asked instead.", code="cache_down")
+    error.__cause__ = cause
+    _outage.failed(error)
 
 
 def _lost() -> tuple[type[Exception], ...]:

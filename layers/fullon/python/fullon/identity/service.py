@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fullon.identity import cache, store
+from fullon.identity.cache import Answer
 from fullon.identity.errors import SessionEnded
 from fullon.identity.model import NEVER, Identity, Kind, Standing, StandingChange
 from fullon.kernel.clock import Clock
@@ -44,9 +45,9 @@ class Principals:
             Unavailable: neither Valkey nor PostgreSQL could say.
         """
         found = await cache.read(self._valkey, identity.kind, identity.session)
-        if found is None:
-            found = await self._ask(identity)
-        if isinstance(found, cache.Refused) or found.user_id != identity.user_id:
+        if found is Answer.ABSENT or found is Answer.UNKNOWN:
+            found = await self._ask(identity, keep=found is Answer.ABSENT)
+        if isinstance(found, Answer) or found.user_id != identity.user_id:
             raise SessionEnded
         expires_at = identity.expires_at if identity.kind is Kind.JWT else found.expires_at or NEVER
         if expires_at <= self._clock.now():
@@ -63,10 +64,11 @@ class Principals:
         """
         return await cache.announce(self._valkey, change)
 
-    async def _ask(self, identity: Identity) -> Standing | cache.Refused:
+    async def _ask(self, identity: Identity, *, keep: bool) -> Standing | Answer:
         async with self._connection() as connection:
             found = await store.standing(connection, identity.kind, identity.session)
         if found is None:
-            return cache.Refused()
-        await cache.keep(self._valkey, identity.kind, identity.session, found)
+            return Answer.ENDED
+        if keep:
+            await cache.keep(self._valkey, identity.kind, identity.session, found)
         return found
