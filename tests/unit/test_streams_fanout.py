@@ -401,6 +401,54 @@ def test_a_gap_that_was_refused_is_announced_with_what_was_lost_since() -> None:
     assert heard == [{"type": "gap", "channel": "trades", "key": BTC, "missed": 12}]
 
 
+def test_trades_that_were_under_way_and_refused_join_the_gap_that_opened_meanwhile() -> None:
+    world = World(queued_trades=3)
+    world.fanout.subscribe("a", TRADES, BTC, 1)
+    world.answer()
+    world.trade(1, 2)
+    world.trade(*range(3, 8))
+    world.answer(REFUSED)
+    world.wake()
+    world.trade(8)
+
+    assert [frame.get("missed") or numbers([frame]) for frame in world.answer_all()] == [7, [8]]
+
+
+def test_what_is_lost_while_a_gap_is_on_its_way_is_another_gap() -> None:
+    world = World(queued_trades=3)
+    world.fanout.subscribe("a", TRADES, BTC, 1)
+    world.answer()
+    world.trade(*range(5))
+    world.trade(*range(5, 9))
+
+    assert [frame["missed"] for frame in world.answer_all()] == [5, 4]
+
+
+def test_a_reader_that_keeps_up_never_uses_up_its_allowance() -> None:
+    world = World(queued_trades=3)
+    world.fanout.subscribe("a", TRADES, BTC, 1)
+    world.answer_all()
+    for first in range(0, 100, 2):
+        world.trade(first, first + 1)
+        world.answer(REFUSED)
+        world.wake()
+        world.answer_all()
+
+    assert numbers(world.heard["a"]) == list(range(100))
+
+
+def test_an_allowance_is_given_back_when_a_subscription_ends() -> None:
+    world = World(queued_trades=3)
+    world.fanout.subscribe("a", TRADES, ETH, 1)
+    for _ in range(5):
+        world.fanout.subscribe("a", TRADES, BTC, 1)
+        world.trade(1, 2)
+        world.fanout.unsubscribe("a", TRADES, BTC)
+    world.trade(7, 8, 9, key=ETH)
+
+    assert numbers([frame for frame in world.answer_all() if frame["key"] == ETH]) == [7, 8, 9]
+
+
 def test_a_loss_before_the_fanout_is_a_gap_of_unknown_size_for_all_and_the_stream_goes_on() -> None:
     world = World()
     for key in (BTC, ETH):
