@@ -34,9 +34,10 @@ def event_loop() -> asyncio.AbstractEventLoop:
 def http_handler(app: Any) -> Handler:
     """The Lambda handler of an ASGI application behind an HTTP API (payload format 2.0)."""
     from mangum import Mangum
+    from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
     loop = event_loop()
-    adapter = Mangum(app, lifespan="off")
+    adapter = Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "application/problem+json"])
     settle_memory()
 
     def handler(event: Any, context: Any) -> Any:
