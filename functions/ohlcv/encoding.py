@@ -16,6 +16,7 @@ import orjson
 from fastapi import Request
 from fastapi.responses import Response
 
+from fullon.kernel.timeframes import HOUR_MS, MINUTE_MS
 from fullon.market import packed
 from fullon.market.service import Candles
 from fullon.market.store import Series
@@ -23,6 +24,8 @@ from fullon.runtime.pages import encode_cursor
 
 #: A changed encoding must change the tags of unchanged candles.
 _TAG_VERSION = b"1"
+#: A minute between the rows' moments.
+_MINUTE = 60_000_000
 _HOUR_BYTES = 60 * packed.ROW.size
 #: Below this gzip saves less than a packet.
 _WORTH_COMPRESSING = 1_400
@@ -111,26 +114,37 @@ def _encoded_objects(chunk: bytes, *, final: bool = True) -> bytes:
 
 def _encoded_arrays(chunk: bytes) -> bytes:
     rows = packed.columns(chunk)
-    times = [packed.milliseconds(moment) for moment in rows.moment]
+    start = packed.milliseconds(rows.moment[0])
+    if _is_complete_hour(rows.moment):
+        times: Sequence[int] = range(start, start + HOUR_MS, MINUTE_MS)
+    else:
+        times = [packed.milliseconds(moment) for moment in rows.moment]
     return orjson.dumps(list(zip(times, rows.open, rows.high, rows.low, rows.close, rows.volume, strict=True)))[1:-1]
 
 
 _hour_of_objects = lru_cache(maxsize=2048)(_encoded_objects)
 _hour_of_arrays = lru_cache(maxsize=2048)(_encoded_arrays)
 
-_CLOCK = tuple(f"T{minute // 60:02}:{minute % 60:02}:00Z" for minute in range(24 * 60))
+_MINUTES = tuple(f":{minute:02}:00Z" for minute in range(60))
+
+
+def _is_complete_hour(moments: Sequence[int]) -> bool:
+    return len(moments) == 60 and moments[-1] - moments[0] == 59 * _MINUTE and moments[0] % (60 * _MINUTE) == 0
 
 
 def _times(moments: Sequence[int]) -> list[str]:
-    """RFC 3339, put together from the day and the minute: a quarter of what ``isoformat`` costs."""
+    """RFC 3339, put together from the hour and the minute: a tenth of what ``isoformat`` costs."""
+    if _is_complete_hour(moments):
+        hour = _hour(moments[0] // _MINUTE // 60)
+        return [hour + minute for minute in _MINUTES]
     times: list[str] = []
     for moment in moments:
-        day, minute = divmod(moment // 60_000_000, len(_CLOCK))
-        times.append(_day(day) + _CLOCK[minute])
+        hours, minute = divmod(moment // _MINUTE, 60)
+        times.append(_hour(hours) + _MINUTES[minute])
     return times
 
 
-@lru_cache(maxsize=4096)
-def _day(days: int) -> str:
-    """The date so many days after 2000-01-01."""
-    return (date(2000, 1, 1) + timedelta(days)).isoformat()
+@lru_cache(maxsize=16_384)
+def _hour(hours: int) -> str:
+    """Date and hour, so many hours after 2000-01-01."""
+    return f"{date(2000, 1, 1) + timedelta(hours // 24)}T{hours % 24:02}"

@@ -140,6 +140,19 @@ async def test_both_layouts_say_the_same(container: Container, api: Api) -> None
         assert [item["time"] for item in as_objects] == [time(row[0]) for row in as_arrays]
 
 
+async def test_times_are_right_wherever_in_the_hour_the_answer_begins(container: Container, api: Api) -> None:
+    await collected(container, minutes(MONDAY, 300, without={200}))
+    path = "/api/v1/ohlcv/timeseries/paper/BTC/USDT/ohlcv?fill=previous&limit=60&start_time="
+
+    for begin in (0, 1, 30, 60, 150):
+        answer = await api.get(f"{path}{MONDAY + begin * MINUTE_MS}")
+        arrays = await api.get(f"{path}{MONDAY + begin * MINUTE_MS}&format=array")
+
+        expected = [MONDAY + number * MINUTE_MS for number in range(begin, begin + 60)]
+        assert [item["time"] for item in answer.json()["items"]] == [time(ts) for ts in expected]
+        assert [row[0] for row in arrays.json()["items"]] == expected
+
+
 async def test_hours_agree_with_their_minutes(container: Container, api: Api) -> None:
     stored = minutes(MONDAY, 185, without={61, 62})
     await collected(container, stored)
@@ -252,7 +265,7 @@ async def test_the_ends_of_the_calendar_break_nothing(container: Container, api:
         for path in (f"{PATH}/range", series):
             answer = await api.get(path, params={"start_time": far})
             assert (answer.status_code, len(answer.json()["items"])) == (200, items)
-        months = await api.get(f"{series}?timeframe=1M&fill=previous&limit=10000", params={"end_time": "9999-12-31"})
+        months = await api.get(f"{series}?timeframe=1M&fill=previous&limit=10000&start_time={far}")
         assert months.status_code == 200
 
 

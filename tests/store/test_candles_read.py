@@ -95,12 +95,12 @@ async def test_a_complete_hour_is_read_from_its_packed_minutes_and_follows_a_cor
 
         corrected = [*hour[:30], replace(hour[30], high=500.0), *hour[31:]]
         await add_minutes(container, symbol, [corrected[30]])
-        after = await store.latest_hours(connection, symbol.symbol_id, 1)
+        after = await store.latest_hours(connection, "paper", "BTC/USDT", 1)
         await connection.execute("UPDATE candles_1h SET packed = NULL")
-        computed = await store.latest_hours(connection, symbol.symbol_id, 1)
+        computed = await store.latest_hours(connection, "paper", "BTC/USDT", 1)
 
     assert packed.unpack(kept) == hour
-    assert packed.unpack(after[0]) == corrected
+    assert packed.unpack(after[1][0]) == corrected
     assert computed == after
 
 
@@ -282,15 +282,15 @@ async def test_an_unknown_name_is_answered_with_those_that_read_alike(container:
     with pytest.raises(UnknownExchange) as exchange:
         await market.latest("papper", "BTC/USDT", Timeframe.M1, 1)
 
-    assert symbol.value.facts["nearest"][0] == "BTC/USDT"
+    assert symbol.value.facts["nearest"] == ["BTC/USDT", "ETH/USDT"]
     assert exchange.value.facts["nearest"] == ["paper"]
 
 
 async def test_hours_of_a_range_begin_where_the_range_begins_within_them(container: Container) -> None:
-    symbol = await collected(container, minutes(MONDAY, 180))
+    await collected(container, minutes(MONDAY, 180))
     async with (await container.candles()).acquire() as connection:
-        hours = await store.hours_between(
-            connection, symbol.symbol_id, MONDAY + 90 * MINUTE_MS, MONDAY + 120 * MINUTE_MS, 10
+        _, hours = await store.hours_between(
+            connection, "paper", "BTC/USDT", MONDAY + 90 * MINUTE_MS, MONDAY + 120 * MINUTE_MS, 10
         )
 
     assert [packed.first_ts(hour) for hour in hours] == [MONDAY + HOUR_MS]

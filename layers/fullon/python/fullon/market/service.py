@@ -7,6 +7,7 @@ machine's: stored minutes have closed, and so has everything before a newer bar.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -73,10 +74,12 @@ class MarketData:
         Raises:
             UnknownExchange, UnknownSymbol: the catalogue does not have it.
         """
-        async with (await self._candles()).acquire() as connection:
-            series = await self._series(connection, exchange, symbol)
-            rows = await _latest(connection, series.series_id, timeframe, limit) if series.series_id else []
-        present = await cache.present(self._valkey, series.exchange, series.symbol, timeframe)
+        exchange = exchange.lower()
+        (known, rows), present = await asyncio.gather(
+            self._latest(exchange, symbol, timeframe, limit),
+            cache.present(self._valkey, exchange, symbol, timeframe),
+        )
+        series = known or await self._without_data(exchange, symbol)
         found = _joined(series, timeframe, rows, present)
         tail = found.tail[-limit:]
         return series, replace(found, stored=_newest(found.stored, limit - len(tail)), tail=tail)
@@ -90,21 +93,19 @@ class MarketData:
             UnknownExchange, UnknownSymbol: the catalogue does not have it.
         """
         begin = timeframe.floor(start) if timeframe.floor(start) == start else timeframe.next(start)
+        stop = None if end is None else max(begin, timeframe.next(end - 1))
         async with (await self._candles()).acquire() as connection:
-            series = await self._series(connection, exchange, symbol)
-            stop = max(begin, timeframe.next(end - 1) if end else timeframe.next(series.closed_until))
-            rows: list[bytes] = []
-            if series.series_id and begin < stop:
-                rows = await _between(connection, series.series_id, timeframe, begin, stop, limit + 1)
+            known, rows = await _between(connection, exchange.lower(), symbol, timeframe, begin, stop, limit + 1)
+        series = known or await self._without_data(exchange, symbol)
         if _total(rows) > limit:
             return series, _page(Candles(rows, known_until=series.closed_until), limit, series, None)
         present = None
-        if end is None or stop > series.closed_until:
+        if stop is None or stop > series.closed_until:
             present = await cache.present(self._valkey, series.exchange, series.symbol, timeframe)
         found = _joined(series, timeframe, rows, present)
         tail = [bar for bar in found.tail if begin <= bar.ts and (end is None or bar.ts < end)]
         found = replace(found, tail=tail)
-        return series, _page(found, limit, series, stop if end else None)
+        return series, _page(found, limit, series, stop)
 
     async def filled(
         self, exchange: str, symbol: str, timeframe: Timeframe, start: int, end: int | None, limit: int
@@ -165,44 +166,59 @@ class MarketData:
 
     async def _series(self, connection: Connection, exchange: str, symbol: str) -> Series:
         found = await store.series(connection, exchange.lower(), symbol)
-        if found is None:
-            known = await self._catalogue.symbol(exchange, symbol)
-            found = Series(None, known.exchange, known.symbol)
-        return found
+        return found or await self._without_data(exchange, symbol)
+
+    async def _without_data(self, exchange: str, symbol: str) -> Series:
+        known = await self._catalogue.symbol(exchange, symbol)
+        return Series(None, known.exchange, known.symbol)
+
+    async def _latest(
+        self, exchange: str, symbol: str, timeframe: Timeframe, limit: int
+    ) -> tuple[Series | None, list[bytes]]:
+        async with (await self._candles()).acquire() as connection:
+            return await _latest(connection, exchange, symbol, timeframe, limit)
 
 
-async def _latest(connection: Connection, series_id: int, timeframe: Timeframe, limit: int) -> list[bytes]:
+async def _latest(
+    connection: Connection, exchange: str, symbol: str, timeframe: Timeframe, limit: int
+) -> tuple[Series | None, list[bytes]]:
     """Rows of at least the latest ``limit`` buckets, if there are so many."""
     if timeframe.milliseconds >= HOUR_MS:
         table, ratio = _roll_up(timeframe)
-        rows = await store.latest_rows(connection, table, series_id, limit * ratio)
-        return [rows if ratio == 1 else packed.aggregate(rows, timeframe)]
+        series, rows = await store.latest_rows(connection, table, exchange, symbol, limit * ratio)
+        return series, rows if ratio == 1 else [packed.aggregate(chunk, timeframe) for chunk in rows]
     found: list[bytes] = []
     wanted = limit * timeframe.milliseconds // HOUR_MS + 2
     before = None
     while True:
-        hours = await store.latest_hours(connection, series_id, wanted, before)
+        series, hours = await store.latest_hours(connection, exchange, symbol, wanted, before)
         found = [_of_hour(hour, timeframe) for hour in hours] + found
         if len(hours) < wanted or _total(found) >= limit:
-            return found
+            return series, found
         before = Timeframe.H1.floor(packed.first_ts(hours[0]))
 
 
 async def _between(
-    connection: Connection, series_id: int, timeframe: Timeframe, start: int, end: int, limit: int
-) -> list[bytes]:
+    connection: Connection,
+    exchange: str,
+    symbol: str,
+    timeframe: Timeframe,
+    start: int,
+    end: int | None,
+    limit: int,
+) -> tuple[Series | None, list[bytes]]:
     """Rows of the first ``limit`` buckets, or a few more, from ``start`` to before ``end``; both begin a bucket."""
     if timeframe.milliseconds >= HOUR_MS:
         table, ratio = _roll_up(timeframe)
-        rows = await store.rows_between(connection, table, series_id, start, end, limit * ratio)
-        return [rows if ratio == 1 else packed.aggregate(rows, timeframe)]
+        series, rows = await store.rows_between(connection, table, exchange, symbol, start, end, limit * ratio)
+        return series, rows if ratio == 1 else [packed.aggregate(chunk, timeframe) for chunk in rows]
     found: list[bytes] = []
     wanted = limit * timeframe.milliseconds // HOUR_MS + 2
     while True:
-        hours = await store.hours_between(connection, series_id, start, end, wanted)
+        series, hours = await store.hours_between(connection, exchange, symbol, start, end, wanted)
         found += [packed.between(_of_hour(hour, timeframe), start, end) for hour in hours]
         if len(hours) < wanted or _total(found) >= limit:
-            return found
+            return series, found
         start = Timeframe.H1.next(packed.first_ts(hours[-1]))
 
 

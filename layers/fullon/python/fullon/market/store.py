@@ -21,34 +21,52 @@ if TYPE_CHECKING:
 
 RollUp = Literal["candles_1h", "candles_1d"]
 
-_SERIES = """
+# What is known of a series and its rows come in one round trip; ``{rows}`` is an array of packed rows.
+_FOUND = """
 SELECT series.series_id, series.exchange, series.symbol, series.verified_until,
-       (SELECT ts FROM candles WHERE candles.series_id = series.series_id ORDER BY ts DESC LIMIT 1) AS newest
+       (SELECT ts FROM candles WHERE candles.series_id = series.series_id ORDER BY ts DESC LIMIT 1) AS newest,
+       {rows} AS rows
   FROM series
  WHERE exchange = $1 AND symbol = $2
 """
 _HOURS = f"""
-SELECT coalesce(packed, (
-           SELECT string_agg({packed_row("candles")}, ''::bytea ORDER BY candles.ts)
-             FROM candles
-            WHERE candles.series_id = hours.series_id
-              AND candles.ts >= hours.ts AND candles.ts < hours.ts + interval '1 hour'))
-  FROM candles_1h AS hours
-"""  # noqa: S608 - constants
-_LATEST_HOURS = f"{_HOURS} WHERE series_id = $1 AND ($2::timestamptz IS NULL OR ts < $2) ORDER BY ts DESC LIMIT $3"
-_HOURS_BETWEEN = f"{_HOURS} WHERE series_id = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4"
-_ROWS = "SELECT string_agg({row}, ''::bytea ORDER BY found.ts) FROM ({found}) AS found"
-_LATEST_ROWS = {
-    table: _ROWS.format(
-        row=packed_row("found"),
-        found=f"SELECT * FROM {table} WHERE series_id = $1 ORDER BY ts DESC LIMIT $2",  # noqa: S608 - constants
+ARRAY(SELECT coalesce(packed, (
+                 SELECT string_agg({packed_row("candles")}, ''::bytea ORDER BY candles.ts)
+                   FROM candles
+                  WHERE candles.series_id = hours.series_id
+                    AND candles.ts >= hours.ts AND candles.ts < hours.ts + interval '1 hour'))
+        FROM candles_1h AS hours
+       WHERE hours.series_id = series.series_id AND {{condition}}
+       ORDER BY hours.ts {{direction}} LIMIT {{limit}})
+"""  # noqa: S608 - constants, like all below
+_ROWS = f"""
+ARRAY(SELECT string_agg({packed_row("found")}, ''::bytea ORDER BY found.ts)
+        FROM (SELECT * FROM {{table}} AS kept
+               WHERE kept.series_id = series.series_id AND {{condition}}
+               ORDER BY kept.ts {{direction}} LIMIT {{limit}}) AS found
+      HAVING count(*) > 0)
+"""  # noqa: S608
+_NOTHING = _FOUND.format(rows="NULL::bytea[]")
+_LATEST_HOURS = _FOUND.format(
+    rows=_HOURS.format(condition="($3::timestamptz IS NULL OR hours.ts < $3)", direction="DESC", limit="$4")
+)
+_HOURS_BETWEEN = _FOUND.format(
+    rows=_HOURS.format(
+        condition="hours.ts >= $3 AND ($4::timestamptz IS NULL OR hours.ts < $4)", direction="", limit="$5"
     )
+)
+_LATEST_ROWS = {
+    table: _FOUND.format(rows=_ROWS.format(table=table, condition="true", direction="DESC", limit="$3"))
     for table in ("candles_1h", "candles_1d")
 }
 _ROWS_BETWEEN = {
-    table: _ROWS.format(
-        row=packed_row("found"),
-        found=f"SELECT * FROM {table} WHERE series_id = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4",  # noqa: S608
+    table: _FOUND.format(
+        rows=_ROWS.format(
+            table=table,
+            condition="kept.ts >= $3 AND ($4::timestamptz IS NULL OR kept.ts < $4)",
+            direction="",
+            limit="$5",
+        )
     )
     for table in ("candles_1h", "candles_1d")
 }
@@ -81,11 +99,6 @@ class Series:
     closed_until: int = 0
     verified_until: int = 0
 
-    @property
-    def newest_minute(self) -> int:
-        """Latest moment at which a stored minute can begin, epoch milliseconds."""
-        return self.closed_until - MINUTE_MS
-
 
 @dataclass(frozen=True, slots=True)
 class StoredTrade:
@@ -101,39 +114,38 @@ class StoredTrade:
 
 async def series(connection: Connection, exchange: str, symbol: str) -> Series | None:
     """What is known of the candles of a symbol; None if nothing was ever collected."""
-    row = await connection.fetchrow(_SERIES, exchange, symbol)
-    if row is None:
-        return None
-    verified = to_milliseconds(row["verified_until"]) if row["verified_until"] else 0
-    closed = to_milliseconds(row["newest"]) + MINUTE_MS if row["newest"] else 0
-    return Series(row["series_id"], row["exchange"], row["symbol"], max(closed, verified if closed else 0), verified)
+    return _found(await connection.fetchrow(_NOTHING, exchange, symbol))[0]
 
 
-async def latest_hours(connection: Connection, series_id: int, hours: int, before: int | None = None) -> list[bytes]:
+async def latest_hours(
+    connection: Connection, exchange: str, symbol: str, hours: int, before: int | None = None
+) -> tuple[Series | None, list[bytes]]:
     """The minutes of the latest hours that have any, oldest hour first."""
-    bound = None if before is None else from_milliseconds(before)
-    rows = await connection.fetch(_LATEST_HOURS, series_id, bound, hours)
-    return [row[0] for row in reversed(rows)]
+    found, rows = _found(await connection.fetchrow(_LATEST_HOURS, exchange, symbol, _time(before), hours))
+    return found, rows[::-1]
 
 
-async def hours_between(connection: Connection, series_id: int, start: int, end: int, hours: int) -> list[bytes]:
+async def hours_between(
+    connection: Connection, exchange: str, symbol: str, start: int, end: int | None, hours: int
+) -> tuple[Series | None, list[bytes]]:
     """The minutes of the first ``hours`` hours that have any, from the hour that holds ``start`` to before ``end``."""
     begin = from_milliseconds(start - start % HOUR_MS)
-    rows = await connection.fetch(_HOURS_BETWEEN, series_id, begin, from_milliseconds(end), hours)
-    return [row[0] for row in rows]
+    return _found(await connection.fetchrow(_HOURS_BETWEEN, exchange, symbol, begin, _time(end), hours))
 
 
-async def latest_rows(connection: Connection, table: RollUp, series_id: int, limit: int) -> bytes:
-    """The latest rows of hours or days."""
-    return await connection.fetchval(_LATEST_ROWS[table], series_id, limit) or b""
+async def latest_rows(
+    connection: Connection, table: RollUp, exchange: str, symbol: str, limit: int
+) -> tuple[Series | None, list[bytes]]:
+    """The latest rows of hours or days, together."""
+    return _found(await connection.fetchrow(_LATEST_ROWS[table], exchange, symbol, limit))
 
 
 async def rows_between(
-    connection: Connection, table: RollUp, series_id: int, start: int, end: int, limit: int
-) -> bytes:
-    """The first ``limit`` rows of hours or days with ``start`` ≤ time < ``end``."""
-    begin, stop = from_milliseconds(start), from_milliseconds(end)
-    return await connection.fetchval(_ROWS_BETWEEN[table], series_id, begin, stop, limit) or b""
+    connection: Connection, table: RollUp, exchange: str, symbol: str, start: int, end: int | None, limit: int
+) -> tuple[Series | None, list[bytes]]:
+    """The first ``limit`` rows of hours or days with ``start`` ≤ time < ``end``, together."""
+    begin = from_milliseconds(start)
+    return _found(await connection.fetchrow(_ROWS_BETWEEN[table], exchange, symbol, begin, _time(end), limit))
 
 
 async def close_before(connection: Connection, series_id: int, moment: int) -> float | None:
@@ -168,3 +180,16 @@ async def trades_between(
     ordinal, trade_id = after or (None, None)
     rows = await connection.fetch(_TRADES_BETWEEN, series_id, start, end, ordinal, trade_id, limit)
     return [StoredTrade(*row) for row in rows]
+
+
+def _found(row: Any) -> tuple[Series | None, list[bytes]]:
+    if row is None:
+        return None, []
+    verified = to_milliseconds(row["verified_until"]) if row["verified_until"] else 0
+    closed = to_milliseconds(row["newest"]) + MINUTE_MS if row["newest"] else 0
+    known = Series(row["series_id"], row["exchange"], row["symbol"], max(closed, verified if closed else 0), verified)
+    return known, row["rows"] or []
+
+
+def _time(ts: int | None) -> datetime | None:
+    return None if ts is None else from_milliseconds(ts)
