@@ -101,7 +101,7 @@ def _bar(record: bytes) -> Bar:
 
 @asynccontextmanager
 async def bounded(seconds: float | None = None) -> AsyncIterator[None]:
-    """Give a command of Valkey up after ``seconds`` (two, if not said otherwise), and put its failures into the tree of errors."""
+    """Give a command of Valkey up after ``seconds`` (by default two); its failures become errors of the tree."""
     try:
         async with asyncio.timeout(COMMAND_SECONDS if seconds is None else seconds):
             yield
