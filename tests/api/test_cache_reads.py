@@ -209,3 +209,23 @@ async def test_a_cache_that_does_not_answer_is_504(
 
     assert (answer.status_code, answer.json()["code"]) == (504, "cache_timed_out")
     server.close()
+
+
+async def test_an_answer_that_came_too_late_is_not_taken_for_the_next_one(
+    container: Container, reader: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put_bars(container, [(Timeframe.M1, Bar(MONDAY, 1.0, 2.0, 0.5, 1.5, 7.0))])
+    await LiveCache(container.valkey, "test").put_ticks([tick("BTC/USDT", MONDAY)])
+    path = f"{BASE}/ohlcv/paper/BTC/USD:BTC/1m"
+    assert (await reader.get(path)).status_code == 200
+
+    monkeypatch.setattr("fullon.market.cache.COMMAND_SECONDS", 0.05)
+    monkeypatch.setattr("fullon.identity.cache.PATIENCE_SECONDS", 0.05)
+    await container.valkey.client_pause(400)
+    late = await reader.get(path)
+    monkeypatch.undo()
+
+    assert late.status_code == 504
+    for _ in range(3):
+        assert (await reader.get(f"{BASE}/tickers/paper/BTC/USDT")).json()["price"] == "64210.50"
+        assert (await reader.get(path)).json()["current"]["volume"] == 7.0

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from fullon.kernel.timeframes import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
-from fullon.market import cache, packed, store
+from fullon.kernel.timeframes import MINUTE_MS, Timeframe
+from fullon.market import cache, packed, store, stored_rows
 from fullon.market.catalogue import Catalogue
 from fullon.market.store import Series, StoredTrade
 from fullon.venues.quotes import Bar
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import asyncpg
     from redis.asyncio import Redis
 
-    from fullon.market.store import Connection, RollUp
+    from fullon.market.store import Connection
 
     Pools = Callable[[], Awaitable[asyncpg.Pool[Any]]]
     Connections = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -51,7 +51,7 @@ class Candles:
     @property
     def total(self) -> int:
         """How many candles these are."""
-        return _total(self.stored) + len(self.tail)
+        return stored_rows.total(self.stored) + len(self.tail)
 
 
 class MarketData:
@@ -82,7 +82,7 @@ class MarketData:
         series = known or await self._without_data(exchange, symbol)
         found = _joined(series, timeframe, rows, present)
         tail = found.tail[-limit:]
-        return series, replace(found, stored=_newest(found.stored, limit - len(tail)), tail=tail)
+        return series, replace(found, stored=stored_rows.newest(found.stored, limit - len(tail)), tail=tail)
 
     async def between(
         self, exchange: str, symbol: str, timeframe: Timeframe, start: int, end: int | None, limit: int
@@ -95,9 +95,11 @@ class MarketData:
         begin = timeframe.floor(start) if timeframe.floor(start) == start else timeframe.next(start)
         stop = None if end is None else max(begin, timeframe.next(end - 1))
         async with (await self._candles()).acquire() as connection:
-            known, rows = await _between(connection, exchange.lower(), symbol, timeframe, begin, stop, limit + 1)
+            known, rows = await stored_rows.between(
+                connection, exchange.lower(), symbol, timeframe, begin, stop, limit + 1
+            )
         series = known or await self._without_data(exchange, symbol)
-        if _total(rows) > limit:
+        if stored_rows.total(rows) > limit:
             return series, _page(Candles(rows, known_until=series.closed_until), limit, series, None)
         present = None
         if stop is None or stop > series.closed_until:
@@ -176,61 +178,7 @@ class MarketData:
         self, exchange: str, symbol: str, timeframe: Timeframe, limit: int
     ) -> tuple[Series | None, list[bytes]]:
         async with (await self._candles()).acquire() as connection:
-            return await _latest(connection, exchange, symbol, timeframe, limit)
-
-
-async def _latest(
-    connection: Connection, exchange: str, symbol: str, timeframe: Timeframe, limit: int
-) -> tuple[Series | None, list[bytes]]:
-    """Rows of at least the latest ``limit`` buckets, if there are so many."""
-    if timeframe.milliseconds >= HOUR_MS:
-        table, ratio = _roll_up(timeframe)
-        series, rows = await store.latest_rows(connection, table, exchange, symbol, limit * ratio)
-        return series, rows if ratio == 1 else [packed.aggregate(chunk, timeframe) for chunk in rows]
-    found: list[bytes] = []
-    wanted = limit * timeframe.milliseconds // HOUR_MS + 2
-    before = None
-    while True:
-        series, hours = await store.latest_hours(connection, exchange, symbol, wanted, before)
-        found = [_of_hour(hour, timeframe) for hour in hours] + found
-        if len(hours) < wanted or _total(found) >= limit:
-            return series, found
-        before = Timeframe.H1.floor(packed.first_ts(hours[0]))
-
-
-async def _between(
-    connection: Connection,
-    exchange: str,
-    symbol: str,
-    timeframe: Timeframe,
-    start: int,
-    end: int | None,
-    limit: int,
-) -> tuple[Series | None, list[bytes]]:
-    """Rows of the first ``limit`` buckets, or a few more, from ``start`` to before ``end``; both begin a bucket."""
-    if timeframe.milliseconds >= HOUR_MS:
-        table, ratio = _roll_up(timeframe)
-        series, rows = await store.rows_between(connection, table, exchange, symbol, start, end, limit * ratio)
-        return series, rows if ratio == 1 else [packed.aggregate(chunk, timeframe) for chunk in rows]
-    found: list[bytes] = []
-    wanted = limit * timeframe.milliseconds // HOUR_MS + 2
-    while True:
-        series, hours = await store.hours_between(connection, exchange, symbol, start, end, wanted)
-        found += [packed.between(_of_hour(hour, timeframe), start, end) for hour in hours]
-        if len(hours) < wanted or _total(found) >= limit:
-            return series, found
-        start = Timeframe.H1.next(packed.first_ts(hours[-1]))
-
-
-def _of_hour(minutes: bytes, timeframe: Timeframe) -> bytes:
-    return minutes if timeframe is Timeframe.M1 else packed.aggregate_hour(minutes, timeframe)
-
-
-def _roll_up(timeframe: Timeframe) -> tuple[RollUp, int]:
-    """The table that a timeframe of an hour or more is read from, and how many of its rows make a bucket at most."""
-    if timeframe.milliseconds < DAY_MS:
-        return "candles_1h", timeframe.milliseconds // HOUR_MS
-    return "candles_1d", timeframe.milliseconds // DAY_MS
+            return await stored_rows.latest(connection, exchange, symbol, timeframe, limit)
 
 
 def _joined(series: Series, timeframe: Timeframe, rows: Sequence[bytes], present: cache.Present | None) -> Candles:
@@ -251,41 +199,15 @@ def _joined(series: Series, timeframe: Timeframe, rows: Sequence[bytes], present
     return Candles(stored, [tail[ts] for ts in sorted(tail)], known_until=known_until)
 
 
-def _newest(rows: Sequence[bytes], limit: int) -> list[bytes]:
-    """The last ``limit`` rows."""
-    kept: list[bytes] = []
-    for chunk in reversed(rows):
-        if limit <= 0:
-            break
-        kept.append(chunk[-limit * packed.ROW.size :])
-        limit -= packed.count(chunk)
-    return kept[::-1]
-
-
-def _oldest(rows: Sequence[bytes], limit: int) -> list[bytes]:
-    """The first ``limit`` rows."""
-    kept: list[bytes] = []
-    for chunk in rows:
-        if limit <= 0:
-            break
-        kept.append(chunk[: limit * packed.ROW.size])
-        limit -= packed.count(chunk)
-    return kept
-
-
 def _page(found: Candles, limit: int, series: Series, end: int | None) -> Candles:
     """The first ``limit`` candles, where the next page begins, and whether any of it can still change."""
-    kept = _oldest(found.stored, limit)
-    surplus, room = _total(found.stored) - limit, limit - _total(kept)
+    kept = stored_rows.oldest(found.stored, limit)
+    surplus, room = stored_rows.total(found.stored) - limit, limit - stored_rows.total(kept)
     tail, next_start = found.tail[:room], None
     if surplus > 0:
-        next_start = packed.first_ts(_newest(found.stored, surplus)[0])
+        next_start = packed.first_ts(stored_rows.newest(found.stored, surplus)[0])
     elif len(found.tail) > room:
         next_start = found.tail[room].ts
     covered = next_start or end
     settled = not tail and covered is not None and covered <= series.verified_until
     return replace(found, stored=kept, tail=tail, next_start=next_start, settled=settled)
-
-
-def _total(rows: Sequence[bytes]) -> int:
-    return sum(map(packed.count, rows))
