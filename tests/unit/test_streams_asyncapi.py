@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, get_args
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 
 from fullon.kernel.errors import FullonError, Invalid, LimitExceeded
