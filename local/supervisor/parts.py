@@ -66,7 +66,7 @@ def paper_part(session: VenueSession, port: int, environment: Mapping[str, str],
 def gateway_part(home: Home, options: Options, management: int, environment: Mapping[str, str]) -> Part:
     """The gateway with the function workers below it; its management listener is internal."""
     arguments = ["--host", "127.0.0.1", "--port", str(options.port), "--management-port", str(management)]
-    arguments += ["--home", str(home.path)]
+    arguments += ["--home", str(home.path), "--warm", "health"]  # asked as soon as the databases are there
     return _module("gateway", "Gateway", "local.gateway", arguments, options.port, environment)
 
 
