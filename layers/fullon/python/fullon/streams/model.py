@@ -188,8 +188,8 @@ def _symbols(members: Mapping[str, Any]) -> tuple[str, ...]:
     found = members.get("symbols")
     if found is None:
         return (_text(members, "symbol", "one"),) if members.get("symbol") is not None else ()
-    if not isinstance(found, list) or not all(isinstance(symbol, str) and symbol for symbol in found):
-        raise Invalid("symbols must be a list of texts.", fields={"symbols": "not a list of texts"})
+    if not isinstance(found, list) or not all(_is_name(symbol) for symbol in found):
+        raise Invalid("symbols must be a list of short texts.", fields={"symbols": "not a list of short texts"})
     if not found:
         raise Invalid("symbols is empty.", fields={"symbols": "empty"})
     return tuple(dict.fromkeys(found))
@@ -197,9 +197,13 @@ def _symbols(members: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _text(members: Mapping[str, Any], name: str, expected: str) -> str:
     value = members.get(name)
-    if isinstance(value, str) and value:
-        return value
-    raise Invalid(f"{name} is missing or not a text; give {expected}.", fields={name: "missing, or not a text"})
+    if _is_name(value):
+        return str(value)
+    raise Invalid(f"{name} is missing or not a short text; give {expected}.", fields={name: "missing, or not a text"})
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAXIMUM_TEXT and value.isprintable()
 
 
 def _timeframe(text: str) -> Timeframe:
