@@ -57,7 +57,7 @@ class Tail:
             except CommandFailed as problem:
                 if problem.exit_code != NOT_RUNNING or not connected:
                     raise
-                reason = problem.detail
+                reason = problem.detail.rstrip(".")
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 reason = _reason(error)
             if loop.time() - began > STEADY_SECONDS:

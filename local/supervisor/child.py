@@ -178,7 +178,7 @@ class Child:
             if loop.time() - served_since > STEADY_SECONDS:
                 pauses = 0
             self._set("restarting")
-            words = last_words(self._log, self._log_start)
+            words = "" if self._was_ended() else last_words(self._log, self._log_start)
             pause = PAUSES_SECONDS[min(pauses, len(PAUSES_SECONDS) - 1)]
             self._say(f"{self.part.title} ended ({self._ending()}); starting it again in {pause:g} s. {words}".strip())
             pauses += 1
@@ -214,6 +214,11 @@ class Child:
     def _set(self, status: str) -> None:
         self.status = status
         self._changed()
+
+    def _was_ended(self) -> bool:
+        """Whether somebody ended it from outside; its last words then say nothing about the reason."""
+        outside = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT}
+        return self._process is not None and self._process.returncode in outside
 
     def _ending(self) -> str:
         code = self._process.returncode if self._process is not None else None

@@ -82,7 +82,7 @@ async def test_a_child_that_dies_is_started_again_and_both_are_said_in_a_line(su
     assert pid_of(child) != first
     assert (child.status, child.restarts) == ("running", 1)
     assert supervised.said == [
-        "The part ended (killed by SIGKILL); starting it again in 0.2 s. listening",
+        "The part ended (killed by SIGKILL); starting it again in 0.2 s.",
         "The part is back.",
     ]
 
