@@ -160,6 +160,24 @@ async def test_a_bar_in_the_cache_that_is_behind_postgresql_is_not_believed(
     assert not bars_of(latest_hours)[0].final
 
 
+async def test_what_is_stored_as_closed_is_answered_once_and_from_the_store(
+    container: Container, market: MarketData
+) -> None:
+    stored = minutes(MONDAY, 120)
+    symbol = await collected(container, stored)
+    newest = replace(stored[-1], high=999.0)
+    hour = Bar(MONDAY + HOUR_MS, 1.0, 999.0, 0.5, 2.0, 33.0)
+    await run_bar(container, symbol, [(Timeframe.M1, newest), (Timeframe.H1, hour)])
+    await close_bar(container, symbol, Timeframe.M1, newest)
+    await close_bar(container, symbol, Timeframe.H1, hour)
+
+    _, latest_minutes = await market.latest("paper", "BTC/USDT", Timeframe.M1, 5)
+    _, latest_hours = await market.latest("paper", "BTC/USDT", Timeframe.H1, 5)
+
+    assert bars_of(latest_minutes) == stored[-5:]
+    assert values(bars_of(latest_hours)) == values(recomputed(stored, Timeframe.H1))
+
+
 async def test_a_minute_that_has_just_closed_is_answered_before_it_is_stored(
     container: Container, market: MarketData
 ) -> None:
