@@ -37,7 +37,7 @@ class Databases:
     def clone(self, template: str) -> str:
         """The address of a fresh copy of a template."""
         name = f"{template.removesuffix('_template')}_{uuid4().hex[:12]}"
-        finish(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log'))
+        finish(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy'))
         return self.server.dsn(name)
 
     def drop(self, address: str) -> None:

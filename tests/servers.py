@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ from local.stores.valkey import Valkey
 
 Result = TypeVar("Result")
 
+MEMORY = "/dev/shm"
 #: A test's database need not survive the machine.
 UNSAFE_AND_FAST = {
     "fsync": "off",
@@ -78,6 +80,15 @@ def running_valkey(directory: Path) -> Iterator[Valkey]:
         end(process, signal.SIGTERM)
 
 
+def _memory() -> str | None:
+    """The machine's file system in memory, where it has room for the databases of a test run."""
+    try:
+        room = shutil.disk_usage(MEMORY).free
+    except OSError:
+        return None
+    return MEMORY if room > 4_000_000_000 and os.access(MEMORY, os.W_OK) else None
+
+
 def end(process: subprocess.Popen[bytes], how: signal.Signals, seconds: float = 10.0) -> None:
     """Stop a child and its session: politely, then for good."""
     process.send_signal(how)
@@ -90,6 +101,9 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals, seconds: float = 
 
 @contextmanager
 def short_directory() -> Iterator[Path]:
-    """A new directory with a short name, removed with everything in it."""
-    with tempfile.TemporaryDirectory(prefix="fullon-", ignore_cleanup_errors=True) as name:
+    """A new directory with a short name, removed with everything in it; in memory where there is room.
+
+    Cloning a migrated database took 282 ms on disk by the log and takes 36 ms in memory by copying files.
+    """
+    with tempfile.TemporaryDirectory(prefix="fullon-", dir=_memory(), ignore_cleanup_errors=True) as name:
         yield Path(name)
