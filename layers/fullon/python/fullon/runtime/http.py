@@ -65,7 +65,8 @@ def create_app(name: str, title: str, container: Container, *routers: APIRouter,
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     for kind in DATABASE_DOWN:
-        app.add_exception_handler(kind, _on_database_down)
+        # Outside a store's own block only a broken connection means the database: a missing file is an error of ours.
+        app.add_exception_handler(ConnectionError if kind is OSError else kind, _on_database_down)
     app.add_middleware(Edge, clock=container.clock)
     return app
 
