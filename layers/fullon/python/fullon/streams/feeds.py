@@ -96,6 +96,7 @@ class Changes:
                     await subscription.subscribe(*self._handlers)
                     while True:
                         message = await subscription.get_message(timeout=_LISTEN_SECONDS)
+                        _heed_cancellation()
                         if message is None:
                             continue
                         if message["type"] == "message":
@@ -245,6 +246,7 @@ class Trades:
                 self._note_at = loop.time() + _NOTE_SECONDS
                 await self._valkey.set(keys.TRADES_READ, self._last, ex=keys.TRADES_READ_SECONDS)
             answer = await self._valkey.xread({keys.TRADES_STREAM: self._last}, count=_BATCH, block=_BLOCK_MILLISECONDS)
+            _heed_cancellation()
             for _, entries in cast("list[tuple[bytes, list[Entry]]]", answer or []):
                 self._take(entries)
 
@@ -288,6 +290,13 @@ class Trades:
             _log.warning("trades were trimmed before they were read", extra={"entries": trimmed - self._read})
             self._read = trimmed
             self._fanout.lose_trades()
+
+
+def _heed_cancellation() -> None:
+    """redis-py loses a cancellation that meets its look for stale data, a read with a time-out of zero."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _order(identifier: bytes) -> tuple[int, ...]:
