@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Query
 
@@ -63,10 +62,10 @@ async def tickers(stores: Stores, caller: Caller, exchange: ExchangeName) -> Tic
 )
 async def ticker(stores: Stores, caller: Caller, exchange: ExchangeName, symbol: SymbolName) -> TickerAnswer:
     """The latest tick of a symbol."""
-    name, wanted = exchange.lower(), unquote(symbol)
-    found = await cache.tick(stores.valkey, name, wanted)
+    name = exchange.lower()
+    found = await cache.tick(stores.valkey, name, symbol)
     if found is None:
-        raise NotCached(f"There is no ticker of {wanted!r} at {name!r} in the cache.", exchange=name, symbol=wanted)
+        raise NotCached(f"There is no ticker of {symbol!r} at {name!r} in the cache.", exchange=name, symbol=symbol)
     return TickerAnswer(**_tick(found), **_age(from_milliseconds(found.time), stores.clock.now()))
 
 
@@ -86,19 +85,19 @@ async def bars(
 ) -> CachedBars:
     """The bar that runs, and the latest final ones; `as_of` is the start of the newest of them."""
     bar = Timeframe.parse(timeframe)
-    name, wanted = exchange.lower(), unquote(symbol)
-    current, recent = await cache.bars(stores.valkey, name, wanted, bar, limit)
+    name = exchange.lower()
+    current, recent = await cache.bars(stores.valkey, name, symbol, bar, limit)
     newest = current or (recent[-1] if recent else None)
     if newest is None:
         raise NotCached(
-            f"There are no bars of {wanted!r} at {name!r} in the cache.",
+            f"There are no bars of {symbol!r} at {name!r} in the cache.",
             exchange=name,
-            symbol=wanted,
+            symbol=symbol,
             timeframe=timeframe,
         )
     return CachedBars(
         exchange=name,
-        symbol=wanted,
+        symbol=symbol,
         timeframe=timeframe,
         current=current and _bar(current),
         items=[_bar(each) for each in recent],

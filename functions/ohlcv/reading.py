@@ -1,8 +1,6 @@
-"""What every route of the domain begins with: the reader of the market, the symbol out of the path, times."""
+"""What every route of the domain begins with: the readers, names and times out of a query."""
 
 from __future__ import annotations
-
-from urllib.parse import unquote
 
 from fullon.kernel.clock import parse_time, to_milliseconds
 from fullon.kernel.errors import Invalid
@@ -30,11 +28,6 @@ def after_name(cursor: str | None) -> str:
     if not isinstance(name, str):
         raise Invalid("The cursor is not one of this list.", fields={"cursor": "not a cursor of this list"})
     return name
-
-
-def symbol_name(raw: str) -> str:
-    """The symbol of a path, which arrives decoded or percent-encoded; no symbol has a percent sign."""
-    return unquote(raw)
 
 
 #: Times after the year 2200 mean that year: calendars end, and "for ever" is often written as the year 9999.

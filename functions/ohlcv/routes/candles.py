@@ -13,7 +13,7 @@ from fullon.runtime.http import Caller, Stores
 from fullon.runtime.pages import Cursor, decode_cursor
 from fullon.runtime.problems import responses
 from functions.ohlcv.encoding import candles_answer
-from functions.ohlcv.reading import LATEST_MS, market, moment, symbol_name, time_range
+from functions.ohlcv.reading import LATEST_MS, market, moment, time_range
 from functions.ohlcv.schemas import (
     CandleArrays,
     CandleLimit,
@@ -57,7 +57,7 @@ async def candles_range(
     page by `next_cursor`. A range whose candles can no longer change may be kept (`Cache-Control`)."""
     bar = Timeframe.parse(timeframe)
     start, end = _range(start_time, end_time, cursor)
-    series, found = await market(stores).between(exchange, symbol_name(symbol), bar, start, end, limit)
+    series, found = await market(stores).between(exchange, symbol, bar, start, end, limit)
     return candles_answer(request, series, timeframe, found, arrays=layout == "array")
 
 
@@ -80,7 +80,7 @@ async def candles(
     """The latest `limit` candles (up to 10,000) that exist, oldest first, the running one
     (`final: false`) last."""
     bar = Timeframe.parse(timeframe)
-    series, found = await market(stores).latest(exchange, symbol_name(symbol), bar, limit)
+    series, found = await market(stores).latest(exchange, symbol, bar, limit)
     return candles_answer(request, series, timeframe, found, arrays=layout == "array")
 
 
@@ -116,16 +116,15 @@ async def timeseries(
     from the first candle there is up to the newest one."""
     bar = Timeframe.parse(timeframe)
     reader = market(stores)
-    name = symbol_name(symbol)
     if start_time is None and cursor is None:
         end = None if end_time is None else moment(end_time, "end_time")
-        newest = (await reader.find(exchange, name)).closed_until
+        newest = (await reader.find(exchange, symbol)).closed_until
         start = max(0, bar.floor(min(end or newest, newest)) - (limit - 1) * bar.milliseconds)
         start = bar.floor(start)
     else:
         start, end = _range(start_time or "0", end_time, cursor)
     read = reader.filled if fill == "previous" else reader.between
-    series, found = await read(exchange, name, bar, start, end, limit)
+    series, found = await read(exchange, symbol, bar, start, end, limit)
     return candles_answer(request, series, timeframe, found, arrays=layout == "array")
 
 

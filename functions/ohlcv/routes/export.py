@@ -13,7 +13,7 @@ from fullon.market.errors import TooManyCandles
 from fullon.runtime.http import Caller, Stores
 from fullon.runtime.problems import responses
 from functions.ohlcv.encoding import compressed
-from functions.ohlcv.reading import market, symbol_name, time_range
+from functions.ohlcv.reading import market, time_range
 from functions.ohlcv.schemas import EndTime, ExchangeName, SymbolName, TimeframeName
 
 router = APIRouter(prefix="/api/v1/ohlcv")
@@ -57,9 +57,8 @@ async def export_candles(
     """The final candles that begin in `start_time` ≤ time < `end_time`, oldest first, as CSV or Parquet; the running
     bar is left out. At most 60,000 rows, else 422."""
     start, end = time_range(start_time, end_time)
-    name = symbol_name(symbol)
     bar = Timeframe.parse(timeframe)
-    series, found = await market(stores).between(exchange, name, bar, start, end, MAXIMUM_ROWS)
+    series, found = await market(stores).between(exchange, symbol, bar, start, end, MAXIMUM_ROWS)
     if found.next_start is not None:
         raise TooManyCandles(MAXIMUM_ROWS)
     title = f"{series.exchange}_{series.symbol}_{timeframe}".replace("/", "-").replace(":", "-")

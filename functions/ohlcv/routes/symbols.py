@@ -15,7 +15,7 @@ from fullon.runtime.http import Caller, Stores
 from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
 from fullon.runtime.problems import responses
 from fullon.venues.model import Symbol
-from functions.ohlcv.reading import after_name, overview, symbol_name
+from functions.ohlcv.reading import after_name, overview
 from functions.ohlcv.schemas import ExchangeName, Pair, SymbolInfo, SymbolName, SymbolSummary
 
 router = APIRouter(prefix="/api/v1/ohlcv")
@@ -50,7 +50,7 @@ async def symbols(
 )
 async def symbol(stores: Stores, caller: Caller, exchange: ExchangeName, symbol: SymbolName) -> SymbolInfo:
     """A symbol, its precision and limits, and where its candles begin and end."""
-    state = await overview(stores).symbol(exchange, symbol_name(symbol))
+    state = await overview(stores).symbol(exchange, symbol)
     each, stored = state.symbol, state.coverage
     return SymbolInfo(
         **_summary(each).model_dump(),

@@ -17,7 +17,7 @@ from fullon.runtime.http import Caller, Stores
 from fullon.runtime.pages import Cursor, Limit, decode_cursor, encode_cursor
 from fullon.runtime.problems import responses
 from functions.ohlcv.encoding import compressed
-from functions.ohlcv.reading import market, symbol_name, time_range
+from functions.ohlcv.reading import market, time_range
 from functions.ohlcv.schemas import EndTime, ExchangeName, StartTime, SymbolName, TradePage
 
 router = APIRouter(prefix="/api/v1/ohlcv")
@@ -48,7 +48,7 @@ async def trades_range(
     if cursor is not None:
         begin, after = _position(cursor)
     stop = None if end is None else from_milliseconds(end)
-    series, found = await market(stores).trades_between(exchange, symbol_name(symbol), begin, stop, limit + 1, after)
+    series, found = await market(stores).trades_between(exchange, symbol, begin, stop, limit + 1, after)
     more = encode_cursor(*_key(found[limit - 1])) if len(found) > limit else None
     return _answer(request, series, found[:limit], more)
 
@@ -68,7 +68,7 @@ async def trades(
     limit: Limit = 50,
 ) -> Response:
     """The latest `limit` trades anybody made at the venue, oldest first."""
-    series, found = await market(stores).latest_trades(exchange, symbol_name(symbol), limit)
+    series, found = await market(stores).latest_trades(exchange, symbol, limit)
     return _answer(request, series, found, None)
 
 
