@@ -225,10 +225,14 @@ class GatewayClient:
     async def _renew(self) -> None:
         self._signer = Signer(await self._credentials(), self._region, self._netloc)
 
-    def lost(self, line: _Line) -> None:
-        """A connection has ended; called by it."""
+    def leave(self, line: _Line) -> None:
+        """A connection takes no more requests; called by it."""
         if line in self._lines:
             self._lines.remove(line)
+
+    def lost(self, line: _Line) -> None:
+        """A connection has ended; called by it."""
+        self.leave(line)
         unanswered = list(line.under_way)
         line.under_way.clear()
         for request in unanswered:
@@ -277,6 +281,7 @@ class _Line(asyncio.Protocol):
 
     def abort(self) -> None:
         """End it now; what is under way has an unknown outcome."""
+        self._client.leave(self)
         if self._transport is not None:
             self._transport.abort()
 
@@ -322,7 +327,9 @@ class _Line(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._between = True
         self._client.depth = self._client.depth or 1
-        self._broken = self._broken or not self.under_way or not self._parser.should_keep_alive()
+        if not self.under_way or not self._parser.should_keep_alive():
+            self._broken = True
+            self._client.leave(self)
         if self.under_way:
             self._answered(self._parser.get_status_code())
 
