@@ -10,10 +10,12 @@ import pytest
 from tests.e2e.platform import Platform, running_platform, until
 
 
+@pytest.hookimpl(tryfirst=True)  # before the runner reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/e2e/" in str(item.path):
-            item.add_marker(pytest.mark.xdist_group("platform"))
+            # Those that take the stores away have a platform of their own.
+            item.add_marker(pytest.mark.xdist_group("stores lost" if "stores_lost" in item.path.name else "platform"))
             item.add_marker(pytest.mark.timeout(400))
 
 
