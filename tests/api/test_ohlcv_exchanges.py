@@ -72,7 +72,7 @@ async def test_an_unknown_exchange_is_404_everywhere(container: Container, api: 
 
 async def test_the_status_tells_freshness_and_every_gap(container: Container, api: Api) -> None:
     lost = {5, 6, 59, 60, *range(120, 240), 300}
-    symbol = await collected(container, minutes(MONDAY + 3 * MINUTE_MS, 400, without=lost))
+    symbol = await collected(container, minutes(MONDAY + 3 * MINUTE_MS, 600, without=lost))
     async with (await container.candles()).acquire() as connection:
         await set_verified(connection, symbol.symbol_id, MONDAY + 60 * MINUTE_MS)
     await listed(container, "ETH/USDT")
@@ -83,9 +83,9 @@ async def test_the_status_tells_freshness_and_every_gap(container: Container, ap
     assert (torn["symbol"], torn["first_candle"], torn["last_candle"]) == (
         "BTC/USDT",
         "2026-08-03T00:03:00Z",
-        "2026-08-03T06:42:00Z",
+        "2026-08-03T10:02:00Z",
     )
-    assert (torn["candles"], torn["missing_minutes"], torn["gap_count"]) == (400 - len(lost), len(lost), 4)
+    assert (torn["candles"], torn["missing_minutes"], torn["gap_count"]) == (600 - len(lost), len(lost), 4)
     assert torn["gaps"] == [
         {"start_time": "2026-08-03T05:03:00Z", "end_time": "2026-08-03T05:04:00Z", "minutes": 1},
         {"start_time": "2026-08-03T02:03:00Z", "end_time": "2026-08-03T04:03:00Z", "minutes": 120},
@@ -93,7 +93,7 @@ async def test_the_status_tells_freshness_and_every_gap(container: Container, ap
         {"start_time": "2026-08-03T00:08:00Z", "end_time": "2026-08-03T00:10:00Z", "minutes": 2},
     ]
     assert torn["verified_until"] == "2026-08-03T01:00:00Z"
-    assert torn["age_ms"] == DAY_MS - 403 * MINUTE_MS
+    assert torn["age_ms"] == DAY_MS - 603 * MINUTE_MS
     assert torn["fresh"] is False
     assert (empty["symbol"], empty["first_candle"], empty["age_ms"], empty["fresh"]) == ("ETH/USDT", None, None, False)
     assert status["as_of"] == "2026-08-04T00:00:00Z"
