@@ -86,6 +86,20 @@ class Outage:
         self._troubles.end(self._what)
 
 
+def give_way() -> None:
+    """End this task if it was asked to end and the request got lost in a library.
+
+    ``asyncio.wait_for`` of Python 3.11 loses a cancellation that arrives in the moment its work is done (cpython
+    issue 81839, mended in 3.12), and redis-py writes through it. A loop that goes on then can never be ended.
+
+    Raises:
+        CancelledError: it was.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def insist(
     work: Callable[[], Awaitable[Result]], outage: Outage, *, first: float = 0.1, longest: float = 5.0
 ) -> Result:

@@ -75,11 +75,14 @@ class CandleCheck:
 
     async def begin(self, symbol: Symbol) -> int:
         """Where to read from: a little before the mark, or as many days back as the symbol asks for."""
+        now = await self._clock.ask()
         async with self._transaction() as connection:
             until = await candles_store.verified_until(connection, symbol.symbol_id)
-        now = await self._clock.ask()
-        if until is None:
-            return _minute(now - symbol.backtest * DAY_MS)
+            if until is None:
+                since = _minute(now - symbol.backtest * DAY_MS)
+                await candles_store.guard(connection, self._writer)
+                await candles_store.set_verified(connection, symbol.symbol_id, since)
+                return since
         # A replayed venue may have gone back to an earlier time: then there is nothing to read at the mark.
         return min(until, _minute(now)) - OVERLAP * MINUTE_MS
 

@@ -108,7 +108,7 @@ class CandleCollector:
 
     async def _watch(self, series: CandleSeries, hold: Hold) -> None:
         """Check one symbol again and again: when the stream closes a minute, and in any case once a minute."""
-        outage = self._troubles.outage(f"candles of {self._venue.name}")
+        outage = self._troubles.outage(f"list of candles of {self._venue.name}")
         behind = 0
         while True:
             began = self._clock.monotonic()
@@ -119,16 +119,20 @@ class CandleCollector:
                 _log.warning("stream is behind the venue's list", extra={"symbol": series.symbol.symbol})
                 hold.abandon()
                 behind = 0
-            pause = _CHECK_SECONDS - (self._clock.monotonic() - began)
-            await asyncio.sleep(max(0.05, pause))
+            due = began + _CHECK_SECONDS
             streamed = series.streamed
-            if streamed is not None and streamed.final and streamed.ts >= last.until:
-                continue  # the list did not have it yet
-            try:
-                async with asyncio.timeout(self._venue_clock.until_next_minute() + _SETTLE_SECONDS):
-                    await series.wake.wait()
-            except TimeoutError:
-                continue
+            if streamed is None or not streamed.final or streamed.ts < last.until:
+                await self._until_told(series)
+            # else the stream closed a minute that the list did not have yet: look again soon
+            await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
+
+    async def _until_told(self, series: CandleSeries) -> None:
+        """Until the stream gives a reason to check, or the minute is over."""
+        try:
+            async with asyncio.timeout(self._venue_clock.until_next_minute() + _SETTLE_SECONDS):
+                await series.wake.wait()
+        except TimeoutError:
+            return
 
     async def _walk(self, series: CandleSeries) -> Checked:
         """Bring the store up to the venue's list, page by page, and the live bars up to the store."""
@@ -204,7 +208,7 @@ class CandleCollector:
 
     async def _store(self) -> None:
         """Store what the stream closed; what cannot be stored now is found by the checks later."""
-        outage = self._troubles.outage(f"closed minutes of {self._venue.name}")
+        outage = self._troubles.outage(f"stored candles of {self._venue.name}")
         while True:
             await asyncio.sleep(_STORE_SECONDS)
             taken = [(series.symbol, bar) for series in self._series.values() for bar in series.closed]

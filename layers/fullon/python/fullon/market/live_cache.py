@@ -14,6 +14,7 @@ import orjson
 from redis.exceptions import RedisError
 
 from fullon.kernel.errors import Unavailable
+from fullon.kernel.retry import give_way
 from fullon.kernel.timeframes import Timeframe
 from fullon.market import keys
 from fullon.venues.quotes import Bar, Tick, Trade
@@ -157,4 +158,6 @@ def _unavailable_when_down() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
+        give_way()
         raise Unavailable("The cache cannot be reached; try again shortly.", code="cache_down") from error
+    give_way()

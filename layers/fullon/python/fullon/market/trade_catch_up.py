@@ -26,7 +26,7 @@ async def catch_up(
     page by id are read from the time of the last trade on, that time included: equal times lose none unless they fill
     a page.
     """
-    outage = troubles.outage(f"trades of {data.name}")
+    outage = troubles.outage(f"list of trades of {data.name}")
     last = begin
     if last is not None:
         now = await insist(data.server_time, outage)

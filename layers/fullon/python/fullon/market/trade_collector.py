@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ class TradeCollector:
 
     async def _begin(self) -> None:
         """Find where each series ends; the older of the two ends is where its list is read from."""
-        outage = self._troubles.outage(f"trades of {self._venue.name}")
+        outage = self._troubles.outage(f"stored trades of {self._venue.name}")
         ids = {symbol.symbol_id: name for name, symbol in self._symbols.items()}
         stored: dict[str, Trade] = {}
         published: dict[Series, Trade] = {}
@@ -148,23 +148,34 @@ class TradeCollector:
             )
 
     async def _fill_in(self, names: Sequence[str], opened: asyncio.Event, spoke: asyncio.Event) -> None:
-        """After each opening read the lists: at once, and again when the stream surely tells everything."""
+        """After each opening read the lists: at once, when the stream has said its first word, and soon after that.
+
+        What the stream says waits until the second time, so that trades come in their order. The third is for
+        subscriptions that began later than the first word.
+        """
         while True:
             await opened.wait()
             opened.clear()
-            ends = dict(zip(names, await asyncio.gather(*(self._read_list(name, None) for name in names)), strict=True))
+            await self._read_lists(names)
+            await spoke.wait()
+            ends = await self._read_lists(names)
             for name in names:
                 self._series[name].release()
-            await spoke.wait()
             await asyncio.sleep(_SETTLE_SECONDS)
             if not opened.is_set():
-                await asyncio.gather(*(self._read_list(name, end) for name, end in ends.items()))
+                await self._read_lists(names, ends)
+
+    async def _read_lists(
+        self, names: Sequence[str], begins: Mapping[str, Trade | None] | None = None
+    ) -> dict[str, Trade | None]:
+        """Read the lists after ``begins``, or after the last trades known; returns the last ones read."""
+        begins = begins or {name: self._series[name].last for name in names}
+        found = await asyncio.gather(*(self._read_list(name, begins[name]) for name in names))
+        return dict(zip(names, found, strict=True))
 
     async def _read_list(self, name: str, begin: Trade | None) -> Trade | None:
-        """Read the list after ``begin``, or after the last trade known; returns the last one read."""
-        series = self._series[name]
         async with self._turns:
-            return await catch_up(self._data, name, series, begin or series.last, self._troubles)
+            return await catch_up(self._data, name, self._series[name], begin, self._troubles)
 
     async def _publish_forever(self) -> None:
         outage = self._troubles.outage("Valkey")
@@ -178,7 +189,7 @@ class TradeCollector:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _store_forever(self) -> None:
-        outage = self._troubles.outage(f"trades of {self._venue.name}")
+        outage = self._troubles.outage(f"stored trades of {self._venue.name}")
         while True:
             await asyncio.sleep(_STORE_SECONDS)
             try:

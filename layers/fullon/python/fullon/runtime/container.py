@@ -35,7 +35,10 @@ DATABASE_DOWN = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
+#: A process that is paused in a transaction keeps its locks; after so long the server gives them to the others.
+IDLE_TRANSACTION_SECONDS = 10
 
 
 class Container:
@@ -186,7 +189,12 @@ class Container:
                 timeout=self.settings.db_connect_timeout,
                 command_timeout=25,
                 reset=_leave_as_is,
-                server_settings={"application_name": "fullon", "jit": "off", "timezone": "UTC"},
+                server_settings={
+                    "application_name": "fullon",
+                    "jit": "off",
+                    "timezone": "UTC",
+                    "idle_in_transaction_session_timeout": str(IDLE_TRANSACTION_SECONDS * 1000),
+                },
             )
 
 

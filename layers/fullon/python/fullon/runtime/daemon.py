@@ -18,6 +18,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import fullon
 from fullon.fleet.errors import LeaseLost
@@ -175,6 +176,7 @@ async def _lead(
         await keeper.release()
         return
     context = Context(name, container, winning.result(), heartbeat, keeper)
+    bystanders = asyncio.all_tasks()
     working = asyncio.ensure_future(work(context))
     keeping = asyncio.create_task(keeper.keep())
     try:
@@ -190,7 +192,7 @@ async def _lead(
         _log.error("leadership lost", extra={"cause": repr(error)})
     finally:
         await _end(keeping)
-        await _drain(working)
+        await _drain(working, bystanders)
         await keeper.release()
         await _end(stopping)
 
@@ -201,17 +203,31 @@ async def _stand_by(heartbeat: Heartbeat) -> None:
         await asyncio.sleep(HEARTBEAT_SECONDS / 2)
 
 
-async def _drain(working: asyncio.Future[None]) -> None:
-    """End the work and wait for what it puts away."""
+async def _drain(working: asyncio.Future[None], bystanders: set[asyncio.Task[object]]) -> None:
+    """End the work and wait for what it puts away; ``bystanders`` are the tasks that are no part of it."""
     if working.done():
         return
     working.cancel()
-    _, unfinished = await asyncio.wait({working}, timeout=DRAIN_SECONDS)
+    _, unfinished = await asyncio.wait({working}, timeout=DRAIN_SECONDS / 2)
+    if unfinished:
+        # A cancellation may get lost in a library (see give_way): whoever is still at work is asked once more.
+        others = asyncio.all_tasks() - bystanders
+        _log.warning("still at work", extra={"tasks": [_where(task) for task in others]})
+        for task in others:
+            task.cancel()
+        _, unfinished = await asyncio.wait({working}, timeout=DRAIN_SECONDS / 2)
     if unfinished:
         raise TimeoutError(f"the work did not end within {DRAIN_SECONDS:g} s")
     error = None if working.cancelled() else working.exception()
     if error is not None and not _is_loss_of_leadership(error):
         raise error
+
+
+def _where(task: asyncio.Task[object]) -> str:
+    """What a task waits at, for the log."""
+    frames = task.get_stack(limit=8)
+    places = [f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" for frame in frames]
+    return f"{task.get_name()} {' > '.join(places)}"
 
 
 def _is_loss_of_leadership(error: BaseException) -> bool:

@@ -134,6 +134,7 @@ async def _arrivals(socket: aiohttp.ClientWebSocketResponse[Any]) -> Stream[byte
         taking.result()
     finally:
         taking.cancel()
+        await asyncio.wait({taking})
 
 
 async def _subscribe(socket: aiohttp.ClientWebSocketResponse[Any], streams: Sequence[str]) -> None:

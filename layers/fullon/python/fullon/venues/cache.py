@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
-from fullon.kernel.retry import Backoff
+from fullon.kernel.retry import Backoff, give_way
 from fullon.venues.model import CATALOGUE_CHANNEL
 
 if TYPE_CHECKING:
@@ -35,8 +35,10 @@ async def listen(valkey: Redis, rung: asyncio.Event) -> None:
                 rung.set()
                 while True:
                     message = await subscription.get_message(timeout=_LISTEN_SECONDS)
+                    give_way()
                     backoff.reset()
                     if message is not None and message["type"] == "message":
                         rung.set()
         except (RedisError, OSError, TimeoutError):
+            give_way()
             await asyncio.sleep(backoff.pause())
