@@ -11,7 +11,7 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,11 +21,12 @@ import orjson
 import websockets
 from redis.asyncio import Redis
 
-from fullon.identity.model import Identity
+from fullon.identity.model import Identity, Role
 from fullon.market import keys
 from tests.local.platform import REPOSITORY, a_function, a_manifest, until
 from tests.local.sockets import ACCESS_KEY, SocketGateway
 from tests.local.sockets import running_with as gateway_with
+from tests.people import a_session, a_venue
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[Any]
@@ -38,23 +39,28 @@ class Client:
     """A socket and what it heard."""
 
     socket: websockets.ClientConnection
+    early: list[dict[str, Any]] = field(default_factory=list)
 
     async def ask(self, **frame: Any) -> dict[str, Any]:
-        """Send a frame and return its answer; pushes that come before it are dropped."""
+        """Send a frame and return its answer; pushes that come before it wait."""
         await self.socket.send(json.dumps({"request_id": "ask", **frame}))
         while True:
-            answer = await self.frame()
+            answer = await self._receive()
             if answer.get("request_id") == "ask":
                 return answer
+            self.early.append(answer)
 
     async def subscribe(self, channel: str, **members: Any) -> dict[str, Any]:
-        """Subscribe, and have it acknowledged; pushes that come before the acknowledgement are dropped."""
+        """Subscribe, and have it acknowledged."""
         answer = await self.ask(action="subscribe", channel=channel, **members)
         assert answer["type"] == "ack", answer
         return answer
 
-    async def frame(self, seconds: float = 15) -> dict[str, Any]:
+    async def frame(self) -> dict[str, Any]:
         """The next frame."""
+        return self.early.pop(0) if self.early else await self._receive()
+
+    async def _receive(self, seconds: float = 20) -> dict[str, Any]:
         async with asyncio.timeout(seconds):
             found: dict[str, Any] = json.loads(await self.socket.recv())
         return found
@@ -153,6 +159,12 @@ class Streaming:
         return bool(count)
 
 
+async def somebody(streaming: Streaming, role: Role = Role.TRADER, **options: Any) -> Identity:
+    """Somebody new who has logged in."""
+    async with streaming.database.acquire() as connection:
+        return await a_session(connection, role, **options)
+
+
 async def start_streamer(environment: dict[str, str], log: Path) -> Process:
     """The daemon as the container runs it."""
     with log.open("ab") as output:
@@ -201,6 +213,8 @@ async def running_streaming(
             streamer = await start_streamer(environment, log)
             streaming = Streaming(gateway, valkey, pool, streamer, environment, log)
             try:
+                async with pool.acquire() as connection:
+                    await a_venue(connection, "paper", "BTC/USDT", "ETH/USDT")
                 await until(lambda: streaming.published_to(keys.TICKERS_CHANNEL))
                 yield streaming
             finally:

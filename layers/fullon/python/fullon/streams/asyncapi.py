@@ -22,10 +22,10 @@ One socket for everything that changes. Connect to `/ws` (or its alias `/api/v1/
 the handshake is answered with 401, with one that is refused with 401 or 403. When the credential expires, its session
 ends, its key is revoked or its user is deactivated, the server says `bye` and closes within five seconds.
 
-**Subscriptions.** After the `ack` each key begins with a `snapshot` (`seq` 1, `data` null when there is no value
-yet), then `update` frames follow with `seq` 2, 3, … Without a `symbol`, tickers of all symbols of the exchange come,
-each with a snapshot of its own. Subscribing again starts over with a new snapshot; do so when a `seq` is missing.
-After a fault inside the server a snapshot may come unasked, or a frame twice with the same `seq`.
+**Subscriptions.** After the `ack` (seldom before it) each key begins with a `snapshot` (`seq` 1, `data` null when
+there is no value yet), then `update` frames follow with `seq` 2, 3, … Without a `symbol`, tickers of all symbols of
+the exchange come, each with a snapshot of its own. Subscribing again starts over with a new snapshot; do so when a
+`seq` is missing. After a fault inside the server a snapshot may come unasked, or a frame twice with the same `seq`.
 
 **Slow readers.** Of tickers, ohlcv and processes the latest value is sent when the reader has room; what lay between
 is left out, final bars excepted. Trades are all sent, in order; when too many wait, a `gap` frame says how many were

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Connections = Callable[[], AbstractAsyncContextManager[Connection]]
 
 POLL_SECONDS = 2.0
+GATHER_SECONDS = 0.03
 #: A connection that nothing was pushed to for so long is asked for, so that rows of dead ones do not stay.
 SILENT_SECONDS = 300.0
 _LEFT_OVERS_SECONDS = 60.0
@@ -94,6 +95,8 @@ class Registry:
             try:
                 async with asyncio.timeout(self._poll):
                     await self._rung.wait()
+                # Bells come in groups; and the function that rang is about to answer, which is to come first.
+                await asyncio.sleep(GATHER_SECONDS)
             except TimeoutError:
                 self._everything = True
             self._rung.clear()
