@@ -70,8 +70,9 @@ async def told_once_and_in_order(made: Stage, symbol: str) -> None:
     assert published == made.venue_trades(symbol, published[0], published[-1])
 
 
-async def test_history_and_live_minutes_are_the_venues(made: Stage) -> None:
-    daemon = await collecting(made, backtest=1)
+@pytest.mark.parametrize("streams", ["binance", "ccxt"])
+async def test_history_and_live_minutes_are_the_venues(streams: str, made: Stage) -> None:
+    daemon = await collecting(made, backtest=1, streams=streams)
 
     minutes = await made.minutes(BTC)
     assert len(minutes) > 1440

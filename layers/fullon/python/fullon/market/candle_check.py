@@ -75,7 +75,7 @@ class CandleCheck:
 
     async def begin(self, symbol: Symbol) -> int:
         """Where to read from: a little before the mark, or as many days back as the symbol asks for."""
-        now = await self._clock.ask()
+        now = self._clock.now() or await self._clock.ask()
         async with self._transaction() as connection:
             until = await candles_store.verified_until(connection, symbol.symbol_id)
             if until is None:

@@ -26,7 +26,8 @@ _STORE_SECONDS = 0.1
 _CHECK_SECONDS = 1.0
 #: After a minute's end by the venue's clock, its list is given so long.
 _SETTLE_SECONDS = 0.5
-_CLOCK_SECONDS = 10.0
+_CLOCK_FIRST_SECONDS = 1.0
+_CLOCK_SECONDS = 16.0
 _LOOK_SECONDS = 5.0
 #: Checks of one venue at a time; the rest waits its turn.
 _AT_ONCE = 4
@@ -223,7 +224,10 @@ class CandleCollector:
                 outage.failed(error)
 
     async def _keep_clock(self) -> None:
+        """Ask for the venue's time: twice to learn its speed, then now and then."""
         outage = self._troubles.outage(f"clock of {self._venue.name}")
+        pause = _CLOCK_FIRST_SECONDS
         while True:
             await insist(self._venue_clock.ask, outage, longest=15.0)
-            await asyncio.sleep(_CLOCK_SECONDS if self._venue_clock.now() else 1.0)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _CLOCK_SECONDS)

@@ -23,6 +23,7 @@ from fullon.venues.trade_bars import minute_bars
 _TRADES_FROM_ID = {"binance": "fromId", "binanceus": "fromId", "binanceusdm": "fromId", "binancecoinm": "fromId"}
 #: Placeholders of addresses in the catalogue: base address for HTTP, and the same for WebSocket.
 _HTTP, _SOCKETS = "{http}", "{ws}"
+_AGGREGATE = {"name": "aggTrade"}
 _TRADE_PAGE = 1000
 
 
@@ -154,7 +155,11 @@ class CcxtVenue:
 
     def _make(self) -> Any:
         configuration: dict[str, Any] = {"enableRateLimit": True, "timeout": 10_000, "timeout_on_exit": 0}
-        configuration |= {name: self._params[name] for name in ("options",) if name in self._params}
+        options = dict(self._params.get("options", {}))
+        if self._ccxt_id in _TRADES_FROM_ID:
+            # Their REST list is of aggregate trades; the stream must count the same ones.
+            options = {"watchTrades": _AGGREGATE, "watchTradesForSymbols": _AGGREGATE} | options
+        configuration["options"] = options
         if "urls" in self._params:
             configuration["urls"] = _filled(self._params["urls"], self._base_url)
         module = ccxt.pro if self._ccxt_id in ccxt.pro.exchanges else ccxt.async_support
