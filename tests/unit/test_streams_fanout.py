@@ -519,7 +519,7 @@ def test_pauses_grow_to_a_limit_and_start_again_after_a_success() -> None:
     world.answer(REFUSED)
 
     assert pauses[0] <= 0.1
-    assert 2.5 <= pauses[-1] <= 5.0
+    assert 1.0 <= pauses[-1] <= 2.0
     assert world.timers[-1].seconds <= 0.1
 
 

@@ -12,8 +12,8 @@ from fullon.streams.model import CHANNELS, EVERY, Channel
 from fullon.streams.outbox import LatestStream, Stream, Topic, TradeStream
 from fullon.streams.subscriber import Gateway, Subscriber
 
-#: Trades that may wait for one subscriber.
-QUEUED_TRADES = 5_000
+#: Trades that may wait for one subscriber; their bytes are shared with all who wait for the same ones.
+QUEUED_TRADES = 50_000
 
 
 class Fanout:

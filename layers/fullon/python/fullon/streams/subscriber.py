@@ -14,7 +14,7 @@ from fullon.streams.gateway import Done, Outcome, Target
 from fullon.streams.outbox import Allowance, Stream, Topic
 
 FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 2.0
 #: A farewell that is refused this often is left out: that the connection ends matters more.
 FAREWELL_TRIES = 3
 
