@@ -2,7 +2,7 @@
 
 Both get the same messages from the same Valkey and serve the same clients, in turns. What ours does more:
 subscriptions, snapshots and numbered frames for each client, a signed HTTP request for each delivery, conflation, and
-two processes that can each be restarted. Log-in is left out: the authorizer here believes what a client says.
+two processes that can each be restarted.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import asyncpg
 import orjson
 import psutil
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from benchmarks.figures import median, percentile, table
 from fullon.market import keys
+from fullon.runtime.container import Container
+from fullon.runtime.settings import Settings
 from functions.migrate.migrations import upgrade
 from local.ports import free_port
 from tests.people import a_session, a_venue
@@ -36,26 +38,6 @@ ROUNDS, TICKS, PAUSE_SECONDS = 3, 25, 0.1
 CONNECTIONS_A_USER = 20
 DRAINED_BATCHES, DRAINED_BATCH = 400, 250
 SYMBOLS = tuple(f"COIN{number}/USDT" for number in range(50))
-
-_MANIFEST = """
-[prefix]
-api = "/api/v1"
-[[function]]
-name = "authorizer"
-kind = "authorizer"
-handler = "tests.local.functions_under_test.sockets.identity"
-description = "Believes everybody"
-memory = 512
-timeout = 10
-[[function]]
-name = "websocket"
-kind = "websocket"
-handler = "functions.websocket.handler.handler"
-description = "The real one"
-memory = 512
-timeout = 29
-websocket_routes = ["$connect", "$disconnect", "$default", "subscribe", "unsubscribe", "get", "ping", "list"]
-"""
 
 
 class Server:
@@ -113,22 +95,22 @@ async def _main() -> None:
             rows = []
             with _plain(environment) as plain:
                 async with _ours(folder, environment, client) as ours:
-                    identities = await _identities(environment["DATABASE_URL"], max(SUBSCRIBERS))
+                    tokens = await _tokens(environment, max(10, *SUBSCRIBERS, 0))
                     for count in SUBSCRIBERS:
-                        rows += await _compare(client, (ours, plain), count, identities)
-                    drained = await _drain(client, ours, identities)
+                        rows += await _compare(client, (ours, plain), count, tokens)
+                    drained = await _drain(client, ours, tokens)
     table("Ticks taken in by the streamer, with 10 subscribers of all symbols", ["ticks/s", "ticks"], [drained])
     columns = ["subscribers", "server", "p50 ms", "p99 ms", "CPU µs a delivery", "p50 ×", "CPU ×", "conflated"]
     table(f"Tick in Valkey to subscriber, {1 / PAUSE_SECONDS:.0f} ticks a second", columns, rows)
 
 
-async def _compare(client: Redis, servers: tuple[Server, Server], count: int, identities: list[str]) -> list[list[str]]:
+async def _compare(client: Redis, servers: tuple[Server, Server], count: int, tokens: list[str]) -> list[list[str]]:
     samples: dict[str, list[float]] = {server.name: [] for server in servers}
     spent: dict[str, list[list[float]]] = {server.name: [] for server in servers}
     for _ in range(ROUNDS):
         for server in servers:
             with _swarm() as swarm:
-                await swarm.do(connect=_wanted(server, identities[:count]), port=server.port)
+                await swarm.do(connect=_wanted(server, tokens[:count]), port=server.port)
                 await asyncio.sleep(0.3)
                 before = server.cpu_seconds()
                 collecting = asyncio.create_task(swarm.do(collect=TICKS * PAUSE_SECONDS + 1.0))
@@ -160,11 +142,11 @@ async def _compare(client: Redis, servers: tuple[Server, Server], count: int, id
     ]
 
 
-async def _drain(client: Redis, server: Server, identities: list[str]) -> list[str]:
+async def _drain(client: Redis, server: Server, tokens: list[str]) -> list[str]:
     subscribe = json.dumps({"action": "subscribe", "channel": "tickers", "exchange": "paper"})
     rates = []
     with _swarm() as swarm:
-        await swarm.do(connect=[[_target(each), subscribe] for each in identities[:10]], port=server.port)
+        await swarm.do(connect=[[_target(each), subscribe] for each in tokens[:10]], port=server.port)
         for round_number in range(ROUNDS):
             last = f"9.{round_number}1"
             waiting = asyncio.create_task(swarm.do(until=f'"price":"{last}"', seconds=60))
@@ -186,15 +168,15 @@ def _swarm() -> Iterator[Swarm]:
         swarm.end()
 
 
-def _wanted(server: Server, identities: list[str]) -> list[list[str | None]]:
+def _wanted(server: Server, tokens: list[str]) -> list[list[str | None]]:
     if server.name == "plain loop":
-        return [["/", None] for _ in identities]
+        return [["/", None] for _ in tokens]
     subscribe = json.dumps({"action": "subscribe", "channel": "tickers", "exchange": "paper", "symbol": SYMBOLS[0]})
-    return [[_target(identity), subscribe] for identity in identities]
+    return [[_target(token), subscribe] for token in tokens]
 
 
-def _target(identity: str) -> str:
-    return f"/ws?identity={quote(identity)}"
+def _target(token: str) -> str:
+    return f"/ws?token={token}"
 
 
 async def _publish(client: Redis, symbols: tuple[str, ...], price: str = "60123.1") -> None:
@@ -240,14 +222,18 @@ async def _environment(postgres: Any, valkey_url: str) -> dict[str, str]:
     return environment
 
 
-async def _identities(database: str, count: int) -> list[str]:
-    connection = await asyncpg.connect(database)
+async def _tokens(environment: dict[str, str], count: int) -> list[str]:
+    """Access tokens of as many users as that many connections need."""
+    secret = SecretStr(environment["JWT_SECRET_KEY"])
+    tokens = Container(Settings(environment="local", jwt_secret_key=secret)).tokens
+    connection = await asyncpg.connect(environment["DATABASE_URL"])
     try:
         await a_venue(connection, "paper", *SYMBOLS)
         users = [await a_session(connection) for _ in range(-(-count // CONNECTIONS_A_USER))]
     finally:
         await connection.close()
-    return [json.dumps(users[number // CONNECTIONS_A_USER].to_context()) for number in range(count)]
+    found = [tokens.sign(user.user_id, user.mail, user.role, user.session) for user in users]
+    return [found[number // CONNECTIONS_A_USER] for number in range(count)]
 
 
 @contextlib.contextmanager
@@ -263,15 +249,13 @@ def _plain(environment: dict[str, str]) -> Iterator[Server]:
 
 @contextlib.asynccontextmanager
 async def _ours(folder: Path, environment: dict[str, str], client: Redis) -> AsyncIterator[Server]:
-    manifest = folder / "manifest.toml"
-    manifest.write_text(_MANIFEST)
     port, management = free_port(), free_port()
     endpoint = f"http://127.0.0.1:{management}"
     environment = {**environment, "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": endpoint}
     gateway = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs yet
         [
             *(sys.executable, "-m", "local.gateway", "--port", str(port), "--management-port", str(management)),
-            *("--home", str(folder / "home"), "--manifest", str(manifest), "--no-reload"),
+            *("--home", str(folder / "home"), "--no-reload"),
         ],
         env=environment,
         stdout=subprocess.DEVNULL,

@@ -51,6 +51,7 @@ async def work(context: daemon.Context) -> None:
         fanout,
         container.clock,
         troubles.outage("changes"),
+        troubles.outage("latest values"),
         processes=[fleet.key(each.name) for each in manifest.load().daemons],
         bells={cache.BELL: registry.bell, REVOKED_CHANNEL: registry.look_again},
         taken=pulse.count,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -71,6 +72,8 @@ class Daemon:
         """Make sure that it is gone; what it logged is shown where a test has failed."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGUSR1)
+            time.sleep(0.3)
             self.kill()
         self.log.seek(0)
         print(f"--- {self.name} {self.process.pid}", self.log.read().decode()[-60000:], sep="\n")

@@ -48,6 +48,7 @@ class Case:
             fanout,
             clock,
             self.troubles.outage("changes"),
+            self.troubles.outage("latest values"),
             processes=["processes:{ticker}", "processes:{ohlcv}"],
             bells={"some:bell": self.rung.append},
             taken=self.count,
@@ -270,6 +271,17 @@ async def test_a_cut_subscription_is_taken_up_again_with_what_was_missed(case: C
 
     assert frames[1]["data"]["price"] == "unheard"
     assert frames[1]["seq"] == 2
+
+
+async def test_a_value_that_could_not_be_read_is_no_trouble_any_more_once_it_was(case: Case) -> None:
+    await case.valkey.set(keys.ticks("paper"), b"not a hash")
+    tasks = await running(case.changes)
+    await case.listening()
+    case.world.fanout.subscribe("a", TICKERS, BTC, 1)
+    await until(lambda: bool(case.troubles.sentence()))
+    await case.valkey.delete(keys.ticks("paper"))
+    await until(lambda: case.troubles.sentence() == "")
+    await stopped(tasks)
 
 
 def last_price(frames: list[dict[str, Any]]) -> str | None:

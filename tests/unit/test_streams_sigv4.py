@@ -49,7 +49,9 @@ def by_botocore(credentials: Credentials, method: str, path: str, body: bytes, m
 
 @given(
     method=st.sampled_from(["POST", "GET", "DELETE"]),
-    connection_id=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=20),
+    connection_id=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=20).filter(
+        lambda name: name not in {".", ".."}  # steps in a path, which botocore takes and a gateway never gives out
+    ),
     stage=st.sampled_from(["", "/prod", "/a b"]),
     body=st.binary(max_size=64),
     epoch=st.integers(1_600_000_000, 2_000_000_000),

@@ -139,23 +139,23 @@ class CandleCollector:
         """Bring the store up to the venue's list, page by page, and the live bars up to the store."""
         symbol = series.symbol
         since = await self._check.begin(symbol)
-        surprise: int | None = None
+        since_wrong: int | None = None
         pages = 0
         while True:
             async with self._turns:
                 checked = await self._check.page(symbol, since)
             self._progress(len(checked.listed))
             pages += 1
-            found = series.surprising(checked.changed, checked.listed)
-            surprise = found if surprise is None else surprise
+            wrong = series.learn(checked.listed, checked.changed)
+            since_wrong = wrong if since_wrong is None else since_wrong
             if not checked.more:
                 break
             since = checked.until
         if not series.ready:
             _log.info("history loaded", extra={"exchange": self._venue.name, "symbol": symbol.symbol, "pages": pages})
             await self._reload(series, None)
-        elif surprise is not None:
-            await self._reload(series, surprise)
+        elif since_wrong is not None:
+            await self._reload(series, since_wrong)
         series.pass_time(checked.until)
         self._changed.set()
         return checked

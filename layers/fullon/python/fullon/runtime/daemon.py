@@ -4,7 +4,7 @@ A daemon is a coroutine that works until it is cancelled. Around it stand here: 
 by a lease with fencing, heartbeats of the work done, and the end. SIGTERM and SIGINT cancel the work, which puts away
 what it holds and has :data:`DRAIN_SECONDS` for it; a lost lease cancels it too, and the process competes again. A
 database or Valkey that is away is waited for. Any other error ends the process with exit code 1, and whoever supervises
-it starts a new one.
+it starts a new one. SIGUSR1 logs what every task waits at.
 """
 
 from __future__ import annotations
@@ -126,6 +126,7 @@ async def _live(name: str, work: Work, settings: Settings, shard: str) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _say_where)
     container = Container(settings)
     host = socket.gethostname()
     instance = f"{host}-{os.getpid()}-{new_id().hex[-6:]}"
@@ -211,9 +212,8 @@ async def _drain(working: asyncio.Future[None], bystanders: set[asyncio.Task[obj
     _, unfinished = await asyncio.wait({working}, timeout=DRAIN_SECONDS / 2)
     if unfinished:
         # A cancellation may get lost in a library (see give_way): whoever is still at work is asked once more.
-        others = asyncio.all_tasks() - bystanders
-        _log.warning("still at work", extra={"tasks": [_where(task) for task in others]})
-        for task in others:
+        _say_where()
+        for task in asyncio.all_tasks() - bystanders:
             task.cancel()
         _, unfinished = await asyncio.wait({working}, timeout=DRAIN_SECONDS / 2)
     if unfinished:
@@ -223,11 +223,21 @@ async def _drain(working: asyncio.Future[None], bystanders: set[asyncio.Task[obj
         raise error
 
 
+def _say_where() -> None:
+    """Log what every task waits at; also at SIGUSR1, for a daemon that seems to hang."""
+    _log.warning("tasks", extra={"tasks": [_where(task) for task in asyncio.all_tasks()]})
+
+
 def _where(task: asyncio.Task[object]) -> str:
-    """What a task waits at, for the log."""
-    frames = task.get_stack(limit=8)
-    places = [f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" for frame in frames]
-    return f"{task.get_name()} {' > '.join(places)}"
+    """The innermost frames of a task, through the coroutines that it awaits."""
+    places = []
+    waited: object = task.get_coro()
+    while waited is not None:
+        frame = getattr(waited, "cr_frame", None) or getattr(waited, "ag_frame", None)
+        if frame is not None:
+            places.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
+        waited = getattr(waited, "cr_await", None) or getattr(waited, "ag_await", None)
+    return f"{task.get_name()} {' > '.join(places[-6:])}"
 
 
 def _is_loss_of_leadership(error: BaseException) -> bool:

@@ -46,6 +46,8 @@ class Changes:
     """Published changes, and the latest values behind them.
 
     Args:
+        outage: of the subscription to what is published.
+        reading: of the latest values behind it.
         processes: hashes of process records, one for each daemon.
         bells: more channels to listen to, with what to call for a message.
         taken: told how many values were taken in.
@@ -57,6 +59,7 @@ class Changes:
         fanout: Fanout,
         clock: Clock,
         outage: Outage,
+        reading: Outage,
         *,
         processes: Iterable[str],
         bells: Mapping[str, Callable[[bytes], None]],
@@ -66,6 +69,7 @@ class Changes:
         self._fanout = fanout
         self._clock = clock
         self._outage = outage
+        self._reading = reading
         self._processes = tuple(processes)
         self._taken = taken
         self._handlers: dict[bytes, Callable[[bytes], None]] = {
@@ -162,8 +166,9 @@ class Changes:
                     await self._read_one(channel, key)
                     del unread[channel.name, key]
                 backoff.reset()
+                self._reading.passed()
             except FullonError as error:
-                self._outage.failed(error)
+                self._reading.failed(error)
                 self._unread = {**unread, **self._unread}
                 self._asked.set()
                 await asyncio.sleep(backoff.pause())
