@@ -1,8 +1,8 @@
-"""A tick on its way from Valkey to N subscribers: gateway and streamer, against the plain loop of a tutorial.
+"""A tick on its way from the venue to N subscribers: gateway and streamer, against the plain loop of a tutorial.
 
-Both get the same messages from the same Valkey and serve the same clients, in turns. What ours does more:
-subscriptions, snapshots and numbered frames for each client, a signed HTTP request for each delivery, conflation, and
-two processes that can each be restarted.
+The paper venue makes ticks, the ticker daemon writes them to Valkey, and both servers get the same messages from there
+and serve the same clients, in turns. What ours does more: subscriptions, snapshots and numbered frames for each client,
+a signed HTTP request for each delivery, conflation, and two processes that can each be restarted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,28 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from benchmarks.figures import median, percentile, table
+from fullon.fleet.model import HEARTBEAT_SECONDS
 from fullon.market import keys
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
 from functions.migrate.migrations import upgrade
+from local import seed_venues
 from local.ports import free_port
-from tests.people import a_session, a_venue
+from tests.local.platform import until
+from tests.paper_venue import SYMBOLS as VENUE_SYMBOLS
+from tests.paper_venue import RunningVenue, paper_venue
+from tests.people import a_session
 from tests.servers import running_postgres, running_valkey, short_directory
 
 SUBSCRIBERS = tuple(int(text) for text in os.environ.get("FANOUT_SUBSCRIBERS", "1,100,1000").split(","))
-ROUNDS, TICKS, PAUSE_SECONDS = 3, 25, 0.1
+ROUNDS, SECONDS, TICKS_A_SECOND = 3, 3, 10
+#: Bursts of the venue, ticks a second, sent through the whole chain.
+RATES = tuple(int(text) for text in os.environ.get("FANOUT_RATES", "10000,20000,25000,30000,40000").split(","))
+BURST_SECONDS = 5
 CONNECTIONS_A_USER = 20
 DRAINED_BATCHES, DRAINED_BATCH = 400, 250
 SYMBOLS = tuple(f"COIN{number}/USDT" for number in range(50))
+BTC = "BTC/USDT"
 
 
 class Server:
@@ -89,36 +99,61 @@ def main() -> None:
 
 
 async def _main() -> None:
-    with short_directory() as folder, running_postgres(folder) as postgres, running_valkey(folder) as valkey:
-        environment = await _environment(postgres, valkey.url)
+    with (
+        short_directory() as folder,
+        running_postgres(folder) as postgres,
+        running_valkey(folder) as valkey,
+        paper_venue("--control", "--log-level", "WARNING") as venue,
+    ):
+        environment = await _environment(postgres, valkey.url, venue)
         async with Redis.from_url(valkey.url) as client:
             rows = []
             with _plain(environment) as plain:
                 async with _ours(folder, environment, client) as ours:
                     tokens = await _tokens(environment, max(10, *SUBSCRIBERS, 0))
-                    for count in SUBSCRIBERS:
-                        rows += await _compare(client, (ours, plain), count, tokens)
+                    async with _ticker(environment, client, BTC):
+                        for count in SUBSCRIBERS:
+                            rows += await _compare(venue, (ours, plain), count, tokens)
+                    async with _ticker(environment, client, *VENUE_SYMBOLS) as ticker:
+                        chain = await _chain(client, venue, ours, ticker, tokens)
                     drained = await _drain(client, ours, tokens)
-    table("Ticks taken in by the streamer, with 10 subscribers of all symbols", ["ticks/s", "ticks"], [drained])
-    columns = ["subscribers", "server", "p50 ms", "p99 ms", "CPU µs a delivery", "p50 ×", "CPU ×", "conflated"]
-    table(f"Tick in Valkey to subscriber, {1 / PAUSE_SECONDS:.0f} ticks a second", columns, rows)
+    columns = ["subscribers", "way", "p50 ms", "p99 ms", "CPU µs a delivery", "p50 ×", "CPU ×", "not delivered"]
+    table(f"Tick at the venue to subscriber, {TICKS_A_SECOND} ticks a second and more", columns, rows)
+    columns = [
+        "ticks/s asked for",
+        "venue sent /s",
+        "daemon wrote /s",
+        "streamer took /s",
+        "frames pushed /s",
+        "lost",
+        "CPU s a s",
+    ]
+    table(f"Venue, ticker daemon, Valkey, streamer: {BURST_SECONDS} s each", columns, chain)
+    table("Ticks from Valkey into the streamer, with 10 subscribers of all symbols", ["ticks/s", "ticks"], [drained])
 
 
-async def _compare(client: Redis, servers: tuple[Server, Server], count: int, tokens: list[str]) -> list[list[str]]:
+async def _compare(
+    venue: RunningVenue, servers: tuple[Server, Server], count: int, tokens: list[str]
+) -> list[list[str]]:
     samples: dict[str, list[float]] = {server.name: [] for server in servers}
     spent: dict[str, list[list[float]]] = {server.name: [] for server in servers}
+    direct: list[float] = []
+    sent = dict.fromkeys(samples, 0)
     for _ in range(ROUNDS):
         for server in servers:
             with _swarm() as swarm:
                 await swarm.do(connect=_wanted(server, tokens[:count]), port=server.port)
+                await swarm.do(venue="/ws/btcusdt@bookTicker", port=int(venue.host.rpartition(":")[2]))
                 await asyncio.sleep(0.3)
                 before = server.cpu_seconds()
-                collecting = asyncio.create_task(swarm.do(collect=TICKS * PAUSE_SECONDS + 1.0))
+                burst = {"ticks_per_second": TICKS_A_SECOND, "seconds": SECONDS}
+                collecting = asyncio.create_task(swarm.do(collect=SECONDS + 1.0))
                 await asyncio.sleep(0.2)
-                for _ in range(TICKS):
-                    await _publish(client, SYMBOLS[:1])
-                    await asyncio.sleep(PAUSE_SECONDS)
-                samples[server.name] += [value / 1e6 for value in await collecting]
+                _control(venue, burst=burst)
+                found = await collecting
+                samples[server.name] += [value / 1e6 for value in found["subscribers"]]
+                direct += [value / 1e6 for value in found["venue"]]
+                sent[server.name] += len(found["venue"]) * count
                 spent[server.name].append([b - a for a, b in zip(before, server.cpu_seconds(), strict=True)])
             await server.settled()
     half = {name: median(values) for name, values in samples.items()}
@@ -127,19 +162,61 @@ async def _compare(client: Redis, servers: tuple[Server, Server], count: int, to
         for name, rounds in spent.items()
     }
     plain = servers[1].name
+    straight = [str(count), "the venue's own stream", f"{median(direct):.2f}", f"{percentile(direct, 0.99):.2f}"]
     return [
-        [
-            str(count),
-            name,
-            f"{half[name]:.2f}",
-            f"{percentile(samples[name], 0.99):.2f}",
-            " + ".join(f"{each:.0f}" for each in cost[name]),
-            f"{half[name] / half[plain]:.2f}",
-            f"{sum(cost[name]) / sum(cost[plain]):.2f}",
-            str(ROUNDS * TICKS * count - len(samples[name])),
-        ]
-        for name in samples
+        [*straight, "", "", "", ""],
+        *(
+            [
+                str(count),
+                name,
+                f"{half[name]:.2f}",
+                f"{percentile(samples[name], 0.99):.2f}",
+                " + ".join(f"{each:.0f}" for each in cost[name]),
+                f"{half[name] / half[plain]:.2f}",
+                f"{sum(cost[name]) / sum(cost[plain]):.2f}",
+                f"{max(0, sent[name] - len(samples[name])) / sent[name]:.1%}",
+            ]
+            for name in samples
+        ),
     ]
+
+
+async def _chain(
+    client: Redis, venue: RunningVenue, server: Server, ticker: psutil.Process, tokens: list[str]
+) -> list[list[str]]:
+    subscribe = json.dumps({"action": "subscribe", "channel": "tickers", "exchange": "paper"})
+    with _swarm() as swarm:
+        await swarm.do(connect=[[_target(each), subscribe] for each in tokens[:10]], port=server.port)
+        return [await _burst(client, venue, server, ticker, swarm, rate) for rate in RATES]
+
+
+async def _burst(
+    client: Redis, venue: RunningVenue, server: Server, ticker: psutil.Process, swarm: Swarm, rate: int
+) -> list[str]:
+    """What comes of a burst at the venue; a tick that any part was too slow for is lost, its successor is not."""
+
+    async def work() -> list[int]:
+        """What the daemons did so far, as their last heartbeats say."""
+        await asyncio.sleep(HEARTBEAT_SECONDS + 1)
+        records = [await client.hgetall(f"processes:{{{name}}}") for name in ("ticker", "streamer")]
+        return [sum(orjson.loads(record)["work"] for record in found.values()) for found in records]
+
+    def cpu() -> float:
+        return sum(sum(process.cpu_times()[:2]) for process in (ticker, psutil.Process(venue.process.pid)))
+
+    before = await work()
+    await swarm.do(frames=True)
+    spent = cpu() + sum(server.cpu_seconds())
+    _control(venue, burst={"ticks_per_second": rate, "seconds": BURST_SECONDS})
+    await asyncio.sleep(BURST_SECONDS + 0.5)
+    spent = cpu() + sum(server.cpu_seconds()) - spent
+    sent = _control(venue)["burst_sent"]
+    after = await work()
+    wrote, took = (b - a for a, b in zip(before, after, strict=True))
+    pushed = await swarm.do(frames=True)
+    took -= pushed  # the streamer counts both
+    figures = [f"{value / BURST_SECONDS:,.0f}" for value in (sent, wrote, took, pushed)]
+    return [f"{rate:,}", *figures, f"{max(0, sent - took) / sent:.1%}", f"{spent / BURST_SECONDS:.2f}"]
 
 
 async def _drain(client: Redis, server: Server, tokens: list[str]) -> list[str]:
@@ -171,7 +248,7 @@ def _swarm() -> Iterator[Swarm]:
 def _wanted(server: Server, tokens: list[str]) -> list[list[str | None]]:
     if server.name == "plain loop":
         return [["/", None] for _ in tokens]
-    subscribe = json.dumps({"action": "subscribe", "channel": "tickers", "exchange": "paper", "symbol": SYMBOLS[0]})
+    subscribe = json.dumps({"action": "subscribe", "channel": "tickers", "exchange": "paper", "symbol": BTC})
     return [[_target(token), subscribe] for token in tokens]
 
 
@@ -201,12 +278,44 @@ async def _publish(client: Redis, symbols: tuple[str, ...], price: str = "60123.
     await pipeline.execute()
 
 
-async def _environment(postgres: Any, valkey_url: str) -> dict[str, str]:
+def _control(venue: RunningVenue, **fault: Any) -> Any:
+    """Switch something at the venue; what is switched on then."""
+    request = urllib.request.Request(venue.control, json.dumps(fault).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.loads(answer.read())
+
+
+async def _written(client: Redis, count: int) -> bool:
+    return int(await client.hlen(keys.ticks("paper"))) == count
+
+
+@contextlib.asynccontextmanager
+async def _ticker(environment: dict[str, str], client: Redis, *symbols: str) -> AsyncIterator[psutil.Process]:
+    """The ticker daemon with these symbols of the paper venue."""
+    connection = await asyncpg.connect(environment["DATABASE_URL"])
+    try:
+        await connection.execute("UPDATE symbols SET active = symbol = ANY($1)", list(symbols))
+    finally:
+        await connection.close()
+    process = subprocess.Popen([sys.executable, "-m", "daemons.ticker"], env=environment)  # noqa: ASYNC220 - as below
+    try:
+        await until(lambda: _written(client, len(symbols)), 60)
+        await asyncio.sleep(1)
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _environment(postgres: Any, valkey_url: str, venue: RunningVenue) -> dict[str, str]:
     connection = await asyncpg.connect(postgres.dsn("postgres"))
     for name in ("fullon", "fullon_ohlcv"):
         await connection.execute(f'CREATE DATABASE "{name}"')
     await connection.close()
     await upgrade(postgres.dsn("fullon"), postgres.dsn("fullon_ohlcv"))
+    connection = await asyncpg.connect(postgres.dsn("fullon"))
+    await seed_venues.seed(connection)
+    await connection.close()
     environment = {
         **os.environ,
         "ENVIRONMENT": "local",
@@ -217,6 +326,7 @@ async def _environment(postgres: Any, valkey_url: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "benchmark",
         "AWS_SECRET_ACCESS_KEY": "benchmark",
         "LOG_LEVEL": "WARNING",
+        "EXCHANGE_URL_PAPER": venue.url,
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
@@ -228,7 +338,6 @@ async def _tokens(environment: dict[str, str], count: int) -> list[str]:
     tokens = Container(Settings(environment="local", jwt_secret_key=secret)).tokens
     connection = await asyncpg.connect(environment["DATABASE_URL"])
     try:
-        await a_venue(connection, "paper", *SYMBOLS)
         users = [await a_session(connection) for _ in range(-(-count // CONNECTIONS_A_USER))]
     finally:
         await connection.close()

@@ -1,7 +1,11 @@
-"""Many WebSocket clients in one process, made to cost little: raw TCP, a frame parser by hand, one list of latencies.
+"""Many WebSocket clients in one process, made to cost little: raw TCP, a frame parser by hand, one list of arrivals.
 
 Each line on standard input is a command in JSON, each answer a line on standard output:
-``{"connect": [[target, subscribe], …], "port": N}``, ``{"collect": seconds}``, ``{"until": text, "seconds": n}``.
+``{"connect": [[target, subscribe], …], "port": N}``, ``{"venue": target, "port": N}``, ``{"collect": seconds}``,
+``{"until": text, "seconds": n}``, ``{"frames": true}`` for how many were heard since it was asked last.
+
+A tick is known by its best bid. ``venue`` listens to a ``bookTicker`` stream of the paper venue, whose update ids are
+microseconds since the epoch: the moment that each bid was made.
 """
 
 from __future__ import annotations
@@ -12,21 +16,23 @@ import json
 import os
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 import uvloop
 
-#: The publisher puts its time, nanoseconds since the epoch, between these.
-STAMP_BEGINS, STAMP_ENDS = b'"volume":"', b'"'
+_BID = b'"bid":"'
 _AT_ONCE = 8
 
 
 class Subscriber(asyncio.Protocol):
-    """One client: hands its frames to the swarm."""
+    """One client: hands on its frames."""
 
-    def __init__(self, swarm: Swarm, target: str, first: str | None) -> None:
+    def __init__(self, hear: Callable[[Subscriber, bytes], None], target: str, first: str | None) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._swarm = swarm
+        self._hear = hear
         self._target = target
         self._first = first
         self._buffer = bytearray()
@@ -70,7 +76,9 @@ class Subscriber(asyncio.Protocol):
             del buffer[: start + size]
             if not self.ready.done() and frame.startswith(b'{"type":"snapshot"'):
                 self.ready.set_result(None)
-            self._swarm.heard(frame)
+            elif not self.ready.done() and frame.startswith(b'{"type":"error"'):
+                self.ready.set_exception(ConnectionError(frame.decode()))
+            self._hear(self, frame)
 
     def _send(self, payload: bytes) -> None:
         size = len(payload)
@@ -83,18 +91,48 @@ class Swarm:
 
     def __init__(self) -> None:
         self.clients: list[Subscriber] = []
-        self.latencies: list[int] = []
+        self.arrivals: list[tuple[int, bytes, Subscriber]] = []
+        self.frames = 0
+        self.made: list[tuple[int, int, bytes]] = []
         self._wanted: bytes | None = None
         self._found = asyncio.Event()
 
-    def heard(self, frame: bytes) -> None:
+    def heard(self, client: Subscriber, frame: bytes) -> None:
         """A client got a frame."""
-        stamp = frame.find(STAMP_BEGINS)
-        if stamp >= 0:
-            begin = stamp + len(STAMP_BEGINS)
-            self.latencies.append(time.time_ns() - int(frame[begin : frame.index(STAMP_ENDS, begin)]))
+        self.frames += 1
+        bid = frame.find(_BID)
+        while bid >= 0:
+            begin = bid + len(_BID)
+            self.arrivals.append((time.time_ns(), frame[begin : frame.index(b'"', begin)], client))
+            bid = frame.find(_BID, begin)
         if self._wanted is not None and self._wanted in frame:
             self._found.set()
+
+    def told(self, _: Subscriber, frame: bytes) -> None:
+        """The venue said a tick: arrival and making in nanoseconds since the epoch, and the bid."""
+        message = orjson.loads(frame)
+        self.made.append((time.time_ns(), message["u"] * 1000, message["b"].encode()))
+
+    async def listen(self, port: int, target: str) -> None:
+        """Listen to the venue itself."""
+        loop = asyncio.get_running_loop()
+        _, client = await loop.create_connection(lambda: Subscriber(self.told, target, None), "127.0.0.1", port)
+        await client.ready
+
+    def latencies(self) -> dict[str, list[int]]:
+        """Nanoseconds from the making of a tick to its arrival, at the subscribers and straight from the venue."""
+        # Only bids that were said once: a tick with the bid of an earlier one may tell of something else.
+        times = Counter(bid for _, _, bid in self.made)
+        moments = {bid: made for _, made, bid in self.made if times[bid] == 1}
+        first: dict[tuple[bytes, Subscriber], int] = {}
+        for arrived, bid, client in self.arrivals:
+            if bid in moments:
+                first.setdefault((bid, client), arrived)
+        found = [arrived - moments[bid] for (bid, _), arrived in first.items()]
+        return {
+            "subscribers": found,
+            "venue": [arrived - moments[bid] for arrived, _, bid in self.made if bid in moments],
+        }
 
     async def connect(self, port: int, wanted: list[list[str | None]]) -> None:
         """Open clients, some at a time; each is ready when it has its snapshot."""
@@ -103,7 +141,9 @@ class Swarm:
         async def one(target: str, first: str | None) -> None:
             async with gate, asyncio.timeout(60):
                 loop = asyncio.get_running_loop()
-                _, client = await loop.create_connection(lambda: Subscriber(self, target, first), "127.0.0.1", port)
+                _, client = await loop.create_connection(
+                    lambda: Subscriber(self.heard, target, first), "127.0.0.1", port
+                )
                 await client.ready
                 self.clients.append(client)
 
@@ -127,12 +167,17 @@ class Swarm:
             if "connect" in command:
                 await self.connect(command["port"], command["connect"])
                 answer: Any = len(self.clients)
+            elif "frames" in command:
+                answer, self.frames = self.frames, 0
+            elif "venue" in command:
+                answer = await self.listen(command["port"], command["venue"])
             elif "until" in command:
                 answer = await self.until(command["until"], command["seconds"])
             else:
-                self.latencies.clear()
+                self.arrivals.clear()
+                self.made.clear()
                 await asyncio.sleep(command["collect"])
-                answer = self.latencies
+                answer = self.latencies()
             print(json.dumps(answer), flush=True)
 
 

@@ -48,6 +48,7 @@ class Faults:
         self.delay_ms = 0
         self.clock_offset_ms = 0
         self.burst: Burst | None = None
+        self.burst_sent = 0
 
     @property
     def down(self) -> bool:
@@ -66,6 +67,7 @@ class Faults:
             "burst": {"ticks_per_second": burst.ticks_per_second, "seconds": round(burst.until - now, 3)}
             if burst
             else None,
+            "burst_sent": self.burst_sent,
         }
 
     def apply(self, change: object) -> bool:

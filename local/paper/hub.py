@@ -180,7 +180,7 @@ class Hub:
                 name = wanted[number % len(wanted)]
                 tail = tails[name][number // len(wanted) % _BURST_VARIANTS]
                 messages[name].append(b'{"u":%d%b' % (self._next_update_id(), tail))
-            sent = due
+            self._faults.burst_sent = sent = due
             self._send_burst(messages, wall)
             if wall - ticked >= TICK_SECONDS:
                 ticked = wall
