@@ -195,23 +195,17 @@ async def _burst(
 ) -> list[str]:
     """What comes of a burst at the venue; a tick that any part was too slow for is lost, its successor is not."""
 
-    async def work() -> list[int]:
-        """What the daemons did so far, as their last heartbeats say."""
-        await asyncio.sleep(HEARTBEAT_SECONDS + 1)
-        records = [await client.hgetall(f"processes:{{{name}}}") for name in ("ticker", "streamer")]
-        return [sum(orjson.loads(record)["work"] for record in found.values()) for found in records]
-
     def cpu() -> float:
         return sum(sum(process.cpu_times()[:2]) for process in (ticker, psutil.Process(venue.process.pid)))
 
-    before = await work()
+    before = await _work(client)
     await swarm.do(frames=True)
     spent = cpu() + sum(server.cpu_seconds())
     _control(venue, burst={"ticks_per_second": rate, "seconds": BURST_SECONDS})
     await asyncio.sleep(BURST_SECONDS + 0.5)
     spent = cpu() + sum(server.cpu_seconds()) - spent
     sent = _control(venue)["burst_sent"]
-    after = await work()
+    after = await _work(client)
     wrote, took = (b - a for a, b in zip(before, after, strict=True))
     pushed = await swarm.do(frames=True)
     took -= pushed  # the streamer counts both
@@ -276,6 +270,13 @@ async def _publish(client: Redis, symbols: tuple[str, ...], price: str = "60123.
     pipeline.hset(keys.ticks("paper"), mapping={str(tick["symbol"]): orjson.dumps(tick) for tick in ticks})
     pipeline.publish(keys.TICKERS_CHANNEL, orjson.dumps(ticks))
     await pipeline.execute()
+
+
+async def _work(client: Redis) -> list[int]:
+    """What the daemons did so far, as their last heartbeats say."""
+    await asyncio.sleep(2 * HEARTBEAT_SECONDS + 1)
+    records = [await client.hgetall(f"processes:{{{name}}}") for name in ("ticker", "streamer")]
+    return [sum(orjson.loads(record)["work"] for record in found.values()) for found in records]
 
 
 def _control(venue: RunningVenue, **fault: Any) -> Any:

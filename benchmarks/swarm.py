@@ -170,7 +170,8 @@ class Swarm:
             elif "frames" in command:
                 answer, self.frames = self.frames, 0
             elif "venue" in command:
-                answer = await self.listen(command["port"], command["venue"])
+                await self.listen(command["port"], command["venue"])
+                answer = 1
             elif "until" in command:
                 answer = await self.until(command["until"], command["seconds"])
             else:
