@@ -117,7 +117,7 @@ async def _main() -> None:
                     async with _ticker(environment, client, *VENUE_SYMBOLS) as ticker:
                         chain = await _chain(client, venue, ours, ticker, tokens)
                     drained = await _drain(client, ours, tokens)
-    columns = ["subscribers", "way", "p50 ms", "p99 ms", "CPU µs a delivery", "p50 ×", "CPU ×", "not delivered"]
+    columns = ["subscribers", "way", "p50 ms", "p99 ms", "CPU µs a delivery", "p50 ×", "CPU ×", "joined"]
     table(f"Tick at the venue to subscriber, {TICKS_A_SECOND} ticks a second and more", columns, rows)
     columns = [
         "ticks/s asked for",
