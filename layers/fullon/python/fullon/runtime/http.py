@@ -7,6 +7,8 @@ plain ASGI.
 
 from __future__ import annotations
 
+import hmac
+import ipaddress
 import logging as standard_logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -29,6 +31,11 @@ from fullon.runtime.problems import CONTENT_TYPE, problem, responses, status_of
 
 Message = MutableMapping[str, Any]
 ASGIApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+#: Header in which the content network in front says where the caller sits.
+VIEWER_ADDRESS = "x-viewer-address"
+#: Header by which it proves to be that network.
+ORIGIN_PROOF = "x-origin-proof"
 
 _log = standard_logging.getLogger("fullon.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._=+/-]{1,128}")
@@ -196,12 +203,30 @@ def add_headers(request: Request, **headers: str) -> None:
 
 
 def source_address(request: Request) -> str:
-    """The caller's address as the gateway saw it; forwarded headers are never trusted."""
+    """The caller's address: as the content network in front saw it, if it proves to be that, else as the gateway did.
+
+    Behind a content network the gateway sees only the network's own servers. The network therefore puts the viewer's
+    address into :data:`VIEWER_ADDRESS` (replacing what the client may have put there), and a secret of the settings
+    into :data:`ORIGIN_PROOF`. Without that secret no header is believed.
+    """
     event = request.scope.get("aws.event") or {}
-    address = event.get("requestContext", {}).get("http", {}).get("sourceIp")
+    address = _viewer_address(request) or event.get("requestContext", {}).get("http", {}).get("sourceIp")
     if address:
         return str(address)
     return request.client.host if request.client else "unknown"
+
+
+def _viewer_address(request: Request) -> str | None:
+    expected = request.app.state.container.settings.origin_secret
+    given = request.headers.get(ORIGIN_PROOF)
+    if expected is None or given is None:
+        return None
+    if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
+        return None
+    try:
+        return str(ipaddress.ip_address(request.headers.get(VIEWER_ADDRESS, "")))
+    except ValueError:
+        return None
 
 
 def _request_id(scope: Message) -> str:

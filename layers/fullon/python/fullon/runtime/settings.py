@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     enable_registration: bool = False
     encryption_key: SecretStr | None = None
     services_to_auto_start: Annotated[tuple[str, ...], NoDecode] = ("streamer",)
+    #: What the content network in front sends with each request, and nobody else knows; without it no header is
+    #: believed to say where a caller sits.
+    origin_secret: SecretStr | None = None
 
     aws_region: str = "us-east-1"
     aws_endpoint_url_ecs: str | None = None
@@ -78,6 +81,13 @@ class Settings(BaseSettings):
         if "*" in origins:
             raise ValueError("list the origins; * is refused because answers carry credentials")
         return origins
+
+    @field_validator("origin_secret")
+    @classmethod
+    def _long_origin_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < _SECRET_MINIMUM:
+            raise ValueError(f"must be a random secret of at least {_SECRET_MINIMUM} bytes")
+        return secret
 
     @model_validator(mode="after")
     def _strong_secret(self) -> Self:
