@@ -1,4 +1,4 @@
-"""One platform per test process, at sixty times the speed of the wall clock; tests that break it start their own."""
+"""One platform for the tests, at sixty times the speed of the wall clock; tests that break it start their own."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2
 import pytest
 
-from tests.e2e.platform import Platform, running_platform, until
+from tests.e2e.platform import Platform, SupervisedPlatform, until
+from tests.e2e.targets import chosen_platform, chosen_target
 
 
 @pytest.hookimpl(tryfirst=True)  # before the runner reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    target = chosen_target()
     for item in items:
         if "/e2e/" in str(item.path):
+            needs = item.get_closest_marker("targets")
+            if needs is not None and target not in needs.args:
+                item.add_marker(pytest.mark.skip(reason=f"not on the target {target}: {needs.kwargs['reason']}"))
             # Those that take the stores away have a platform of their own.
             item.add_marker(pytest.mark.xdist_group("stores lost" if "stores_lost" in item.path.name else "platform"))
             item.add_marker(pytest.mark.timeout(400))
@@ -21,9 +26,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
-    """A running platform."""
-    with running_platform({"FULLON_PAPER_SPEED": "60", "FULLON_PAPER_CONTROL": "1"}) as platform:
+    """The platform of the chosen target."""
+    with chosen_platform() as platform:
         yield platform
+
+
+@pytest.fixture
+def supervised(platform: Platform) -> SupervisedPlatform:
+    """The platform of ``make run``, for tests that keep to it by the marker ``targets``."""
+    assert isinstance(platform, SupervisedPlatform)
+    return platform
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ async def stored(client: httpx2.AsyncClient, timeframe: str, start: int, end: in
 async def venue_minutes(platform: Platform, start: int, end: int) -> list[Row]:
     """The venue's own closed minutes from ``start`` until before ``end``."""
     rows: list[Row] = []
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{venue_port(platform)}", timeout=30) as venue:
+    async with httpx2.AsyncClient(base_url=platform.venue_url, timeout=30) as venue:
         while start < end:
             parameters: dict[str, Any] = {
                 "symbol": "BTCUSDT",
@@ -62,14 +62,9 @@ async def venue_minutes(platform: Platform, start: int, end: int) -> list[Row]:
     return rows
 
 
-def venue_port(platform: Platform) -> int:
-    arguments = platform.child("paper").cmdline()
-    return int(arguments[arguments.index("--port") + 1])
-
-
 async def control(platform: Platform, **fault: Any) -> None:
     async with httpx2.AsyncClient() as client:
-        answer = await client.post(f"http://127.0.0.1:{venue_port(platform)}/control", json=fault)
+        answer = await client.post(f"{platform.venue_url}/control", json=fault)
     assert answer.status_code == 200, answer.text
 
 
@@ -123,6 +118,7 @@ async def test_every_stored_minute_equals_the_venues_and_every_timeframe_its_min
             assert bars, timeframe
 
 
+@pytest.mark.targets("run", "container", reason="kills a daemon's process")
 async def test_a_killed_collector_leaves_neither_gap_nor_duplicate(
     collecting: Platform, admin: httpx2.AsyncClient
 ) -> None:

@@ -10,9 +10,10 @@ import subprocess
 from functools import partial
 
 import httpx2
+import pytest
 
 from local.home import REPOSITORY
-from tests.e2e.platform import PASSWORD, Platform, until
+from tests.e2e.platform import PASSWORD, SupervisedPlatform, until
 
 
 def walk_through() -> str:
@@ -29,13 +30,16 @@ async def stopped(admin: httpx2.AsyncClient, name: str) -> bool:
     return bool(status["status"] == "stopped")
 
 
-async def test_the_walk_through_of_the_readme_does_what_it_says(platform: Platform, admin: httpx2.AsyncClient) -> None:
+@pytest.mark.targets("run", reason="the walk-through is of make run and its command line")
+async def test_the_walk_through_of_the_readme_does_what_it_says(
+    supervised: SupervisedPlatform, admin: httpx2.AsyncClient
+) -> None:
     for name in ("ticker", "ohlcv"):  # as a new user finds them, whatever ran before this test
         await until(partial(stopped, admin, name), 40, f"{name} stopped")
     environment = {
         **os.environ,
-        "FULLON_PORT": platform.url.rsplit(":", 1)[1],
-        "FULLON_HOME": str(platform.home.path),
+        "FULLON_PORT": supervised.url.rsplit(":", 1)[1],
+        "FULLON_HOME": str(supervised.home.path),
         "FULLON_ADMIN_PASSWORD": PASSWORD,
     }
 

@@ -11,18 +11,20 @@ import httpx2
 import pytest
 import redis.asyncio as redis
 
-from tests.e2e.platform import Platform, running_platform, until
+from tests.e2e.platform import SupervisedPlatform, running_platform, until
 from tests.e2e.test_sockets import ask, frames
+
+pytestmark = pytest.mark.targets("run", reason="stops and kills the stores; the supervisor starts them again")
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
+def platform() -> Iterator[SupervisedPlatform]:
     with running_platform({"FULLON_PAPER_SPEED": "60"}) as platform:
         yield platform
 
 
 @pytest.fixture
-async def admin(platform: Platform) -> AsyncIterator[httpx2.AsyncClient]:
+async def admin(platform: SupervisedPlatform) -> AsyncIterator[httpx2.AsyncClient]:
     async with platform.client(await platform.token()) as client:
         yield client
 
@@ -46,7 +48,7 @@ async def grows(client: httpx2.AsyncClient) -> None:
 
 
 async def test_postgresql_stopped_and_started_is_a_clear_503_and_heals(
-    collecting: Platform, admin: httpx2.AsyncClient
+    collecting: SupervisedPlatform, admin: httpx2.AsyncClient
 ) -> None:
     before = await until(lambda: final_candles(admin), 60, "candles")
     server = collecting.child("postgres")
@@ -66,7 +68,7 @@ async def test_postgresql_stopped_and_started_is_a_clear_503_and_heals(
 
 
 async def test_valkey_flushed_and_killed_under_a_live_socket_is_rebuilt(
-    collecting: Platform, admin: httpx2.AsyncClient
+    collecting: SupervisedPlatform, admin: httpx2.AsyncClient
 ) -> None:
     secrets = json.loads(collecting.home.secrets.read_text())
     arguments = collecting.child("valkey").cmdline()
@@ -91,5 +93,5 @@ async def test_valkey_flushed_and_killed_under_a_live_socket_is_rebuilt(
     await grows(admin)
 
 
-def valkey_port(platform: Platform) -> int:
+def valkey_port(platform: SupervisedPlatform) -> int:
     return int(json.loads(platform.home.state.read_text())["ports"]["valkey"])
