@@ -71,7 +71,7 @@ def test_the_product_s_own_manifest_is_sound() -> None:
     [
         ({"name": "Auth"}, "`name` must be lower-case"),
         ({"name": ""}, "`name` must be a text that is not empty"),
-        ({"kind": "lambda"}, "`kind` must be one of http, authorizer, websocket, task"),
+        ({"kind": "lambda"}, "`kind` must be one of http, authorizer, websocket, task, schedule"),
         ({"handler": "handler"}, "`handler` must be module.function"),
         ({"memory": 100}, "`memory` must be a whole number from 128 to 10240"),
         ({"memory": "512"}, "`memory` must be a whole number"),
@@ -86,6 +86,7 @@ def test_the_product_s_own_manifest_is_sound() -> None:
         ({"kind": "task"}, "`routes` belongs to functions of kind http"),
         ({"public": ["LOGIN /auth/login"]}, "`public` has 'LOGIN /auth/login'"),
         ({"websocket_routes": ["$connect"]}, "`websocket_routes` belongs to functions of kind websocket"),
+        ({"schedule": "rate(1 minute)"}, "`schedule` belongs to functions of kind schedule"),
         ({"concurrency": 0}, "`concurrency` must be a whole number from 1 to 1000"),
         ({"identity_ttl": 3_601}, "`identity_ttl` must be a whole number from 0 to 3600"),
         ({"memmory": 512}, "`memmory` is not a known key"),
@@ -97,6 +98,28 @@ def test_a_mistake_is_one_sentence_with_the_place(changes: dict[str, Any], sente
 
     assert sentence in caught.value.detail
     assert caught.value.detail.startswith("function ")
+
+
+def scheduled(schedule: str | None) -> dict[str, Any]:
+    changed = document(kind="schedule", routes=[], public=[])
+    if schedule is not None:
+        changed["function"][0]["schedule"] = schedule
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("schedule", "seconds"), [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(6 hours)", 21_600)]
+)
+def test_a_scheduled_function_says_how_often_it_runs(schedule: str, seconds: int) -> None:
+    function = manifest.parse(scheduled(schedule)).function("auth")
+
+    assert (function.schedule, function.interval_seconds) == (schedule, seconds)
+
+
+@pytest.mark.parametrize("schedule", [None, "rate(1 minutes)", "rate(5 minute)", "rate(0 minutes)", "cron(0 * * * ? *)"])
+def test_a_schedule_that_the_event_bus_would_refuse_is_named(schedule: str | None) -> None:
+    with pytest.raises(ManifestError, match="`schedule` "):
+        manifest.parse(scheduled(schedule))
 
 
 def test_a_missing_key_is_named() -> None:

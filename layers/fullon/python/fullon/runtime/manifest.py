@@ -16,7 +16,7 @@ from typing import Any, Literal, cast, get_args
 
 from fullon.kernel.errors import Invalid
 
-FunctionKind = Literal["http", "authorizer", "websocket", "task"]
+FunctionKind = Literal["http", "authorizer", "websocket", "task", "schedule"]
 Network = Literal["data", "control", "connections"]
 
 HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -26,6 +26,8 @@ INTEGRATION_TIMEOUT_SECONDS = 30
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HANDLER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+_RATE = re.compile(r"rate\(([1-9]\d{0,4}) (minute|hour|day)(s?)\)")
+_UNIT_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
 _PATH = re.compile(r"/|(/([A-Za-z0-9._~$-]+|\{[a-z_]+\}))+(/\{proxy\+\})?|/\{proxy\+\}")
 
 
@@ -49,7 +51,9 @@ class Function:
 
     ``memory`` is in megabytes, ``timeout`` in seconds. ``routes`` are paths of ``ANY`` routes behind the
     authorizer, optionally ending in ``{proxy+}``. ``concurrency`` bounds the execution environments, ``None``
-    leaves it to the platform. ``identity_ttl`` (authorizer only) is how many seconds an answer is reused.
+    leaves it to the platform. ``identity_ttl`` (authorizer only) is how many seconds an answer is reused. ``schedule``
+    (kind ``schedule`` only) is how often it runs, as EventBridge writes it, ``rate(5 minutes)``; it also runs after
+    each deployment.
     """
 
     name: str
@@ -66,6 +70,15 @@ class Function:
     websocket_routes: tuple[str, ...] = ()
     concurrency: int | None = None
     identity_ttl: int = 60
+    schedule: str | None = None
+
+    @property
+    def interval_seconds(self) -> int:
+        """Seconds between two runs of a scheduled function."""
+        rate = _RATE.fullmatch(self.schedule or "")
+        if rate is None:
+            raise ManifestError(f"The function {self.name!r} has no schedule.")
+        return int(rate[1]) * _UNIT_SECONDS[rate[2]]
 
     @property
     def module(self) -> str:
@@ -78,7 +91,8 @@ class Daemon:
     """One long-lived container service.
 
     ``cpu`` is in 1/1024 cores, ``memory`` in megabytes, ``stop_timeout`` in seconds, ``desired`` the number of
-    instances of a fresh installation.
+    instances of a fresh installation. Each reaches the stores; ``connections`` in ``network`` lets one post to
+    WebSocket clients.
     """
 
     name: str
@@ -88,6 +102,7 @@ class Daemon:
     memory: int
     desired: int
     stop_timeout: int
+    network: tuple[Network, ...] = ("data",)
 
 
 @dataclass(frozen=True)
@@ -193,6 +208,9 @@ class _Entry:
             raise self.fail(key, f"must be a whole number from {allowed.start} to {allowed.stop - 1}")
         return value
 
+    def has(self, key: str) -> bool:
+        return key in self._table
+
     def optional_number(self, key: str, allowed: range) -> int | None:
         self._known.add(key)
         return self.number(key, allowed) if key in self._table else None
@@ -243,7 +261,7 @@ def _function(entry: _Entry) -> Function:
         description=entry.text("description"),
         memory=entry.number("memory", MEMORY_MEGABYTES),
         timeout=entry.number("timeout", range(1, longest + 1)),
-        network=cast("tuple[Network, ...]", entry.texts("network", ())),
+        network=_networks(entry, ()),
         permissions=entry.texts("permissions", ()),
         layers=entry.texts("layers", ("dependencies", "fullon")),
         routes=entry.texts("routes", ()),
@@ -251,6 +269,7 @@ def _function(entry: _Entry) -> Function:
         websocket_routes=entry.texts("websocket_routes", ()),
         concurrency=entry.optional_number("concurrency", range(1, 1_001)),
         identity_ttl=entry.number("identity_ttl", range(3_601), 60),
+        schedule=entry.text("schedule") if entry.has("schedule") else None,
     )
     entry.refuse_unknown_keys()
     _check_function(entry, function)
@@ -260,9 +279,6 @@ def _function(entry: _Entry) -> Function:
 def _check_function(entry: _Entry, function: Function) -> None:
     if not _HANDLER.fullmatch(function.handler):
         raise entry.fail("handler", "must be module.function, for example functions.auth.handler.handler")
-    for network in function.network:
-        if network not in get_args(Network):
-            raise entry.fail("network", f"knows only {', '.join(get_args(Network))}, not {network}")
     for path in function.routes:
         if not _PATH.fullmatch(path):
             raise entry.fail("routes", f"has {path!r}, which is not a path like /a, /a/{{id}} or /a/{{proxy+}}")
@@ -270,6 +286,24 @@ def _check_function(entry: _Entry, function: Function) -> None:
         raise entry.fail("routes", "belongs to functions of kind http, and each of them needs one")
     if bool(function.websocket_routes) != (function.kind == "websocket"):
         raise entry.fail("websocket_routes", "belongs to functions of kind websocket, and each of them needs one")
+    if (function.schedule is not None) != (function.kind == "schedule"):
+        raise entry.fail("schedule", "belongs to functions of kind schedule, and each of them needs one")
+    if function.schedule is not None and not _is_rate(function.schedule):
+        raise entry.fail("schedule", f"is {function.schedule!r}, which is not like rate(1 minute) or rate(6 hours)")
+
+
+def _networks(entry: _Entry, default: tuple[Network, ...]) -> tuple[Network, ...]:
+    networks = entry.texts("network", default)
+    for network in networks:
+        if network not in get_args(Network):
+            raise entry.fail("network", f"knows only {', '.join(get_args(Network))}, not {network}")
+    return cast("tuple[Network, ...]", networks)
+
+
+def _is_rate(text: str) -> bool:
+    """EventBridge wants the singular for one and the plural for more."""
+    rate = _RATE.fullmatch(text)
+    return rate is not None and (rate[1] == "1") == (rate[3] == "")
 
 
 def _public_route(entry: _Entry, text: str) -> PublicRoute:
@@ -288,6 +322,7 @@ def _daemon(entry: _Entry) -> Daemon:
         memory=entry.number("memory", range(512, 122_881)),
         desired=entry.number("desired", range(101)),
         stop_timeout=entry.number("stop_timeout", range(2, 121)),
+        network=_networks(entry, ("data",)),
     )
     entry.refuse_unknown_keys()
     return daemon
