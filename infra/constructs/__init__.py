@@ -1,0 +1,1 @@
+"""Small building blocks named by their purpose; the stacks put them together."""
