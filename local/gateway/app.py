@@ -8,19 +8,22 @@ from typing import Any
 import orjson
 
 from fullon.kernel.clock import Clock, SystemClock
+from fullon.runtime.gateway import edge, refusals
+from fullon.runtime.gateway.authorizer import Authorizer, AuthorizerFailed
+from fullon.runtime.gateway.bodies import BodyTooLarge, ClientGone, read_body
+from fullon.runtime.gateway.cors import CorsPolicy
+from fullon.runtime.gateway.http_events import EventBuilder, add_body, source_address
+from fullon.runtime.gateway.invocation import InvokeFailure
+from fullon.runtime.gateway.parts import Receive, Scope, Send
+from fullon.runtime.gateway.responses import HttpResponse
+from fullon.runtime.gateway.routing import Match, RouteTable
+from fullon.runtime.gateway.statics import PREFIX, StaticFolder
 from fullon.runtime.manifest import Manifest
-from local.gateway import edge, errors, http_responses
+from local.gateway import http_responses
 from local.gateway.access_log import AccessLog
-from local.gateway.authorizer import Authorizer, AuthorizerFailed
-from local.gateway.bodies import BodyTooLarge, ClientGone, read_body
-from local.gateway.cors import CorsPolicy
-from local.gateway.http_events import EventBuilder, add_body, source_address
-from local.gateway.http_responses import HttpResponse, MalformedResponse
-from local.gateway.parts import Receive, Scope, Send, WebSocketPart
-from local.gateway.routing import Match, RouteTable
+from local.gateway.http_responses import MalformedResponse
+from local.gateway.parts import WebSocketPart
 from local.gateway.settings import GatewaySettings
-from local.gateway.statics import PREFIX, StaticFolder
-from local.lambda_runtime.errors import InvokeFailure
 from local.lambda_runtime.fleet import Limits
 from local.lambda_runtime.pool import FunctionPool
 from local.lambda_runtime.reload import CodeWatcher
@@ -145,7 +148,7 @@ class Gateway:
             return
         except Exception as error:  # noqa: BLE001 - a fault of the gateway itself: logged, answered without a word of it
             exchange.error = "".join(traceback.format_exception(error))
-            response = errors.internal(exchange.request_id)
+            response = refusals.internal(exchange.request_id)
         body = b"" if response.status in {204, 304} else response.body
         headers = response.headers
         headers.append((b"apigw-requestid", exchange.request_id.encode()))
@@ -162,20 +165,20 @@ class Gateway:
         method, path, headers = scope["method"], scope["path"], exchange.edge.headers
         match = self._routes.match(method, path)
         if match is None:
-            return self._static_file(method, path, headers) or errors.not_found(exchange.request_id)
+            return self._static_file(method, path, headers) or refusals.not_found(exchange.request_id)
         try:
             return await self._call_function(scope, receive, exchange, match)
         except BodyTooLarge:
-            return errors.too_large(exchange.request_id)
+            return refusals.too_large(exchange.request_id)
         except AuthorizerFailed as failure:
             exchange.error = f"authorizer: {failure}"
-            return errors.authorizer_failed(exchange.request_id)
+            return refusals.authorizer_failed(exchange.request_id)
         except MalformedResponse as failure:
             exchange.error = f"the answer is malformed: {failure}"
-            return errors.malformed(match[0].function, exchange.request_id)
+            return refusals.malformed(match[0].function, exchange.request_id)
         except InvokeFailure as failure:
             exchange.error = str(failure)
-            return errors.failed(failure, exchange.request_id)
+            return refusals.failed(failure, exchange.request_id)
 
     async def _call_function(self, scope: Scope, receive: Receive, exchange: _Exchange, match: Match) -> HttpResponse:
         route, path_parameters = match
@@ -199,13 +202,13 @@ class Gateway:
         assert self._authorizer is not None
         identity = event["headers"].get("authorization")
         if not identity:
-            return errors.unauthorized(request_id)
+            return refusals.unauthorized(request_id)
         decision = self._authorizer.remembered(identity)
         if decision is None:
             asked = self._events.authorizer(event, identity)
             decision = await self._authorizer.ask(identity, asked, request_id)
         if not decision.allowed:
-            return errors.forbidden(request_id)
+            return refusals.forbidden(request_id)
         event["requestContext"]["authorizer"] = {"lambda": decision.context}
         return None
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fullon.kernel.clock import rfc3339
+from fullon.runtime.gateway.ws_events import Handshake
 from local.gateway.wire import GOING_AWAY, NORMAL, Sent, Wire
-from local.gateway.ws_events import Handshake
 
 CLOSED_BY_API = "Connection Closed Normally"
 

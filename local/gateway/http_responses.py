@@ -6,12 +6,11 @@ whole response; without it, it is the body of a 200 of type ``application/json``
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-Headers = list[tuple[bytes, bytes]]
+from fullon.runtime.gateway.responses import Headers, HttpResponse
 
 _DEFAULT_TYPE = b"text/plain;charset=UTF-8"
 _OWN_HEADERS = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"date"})
@@ -20,19 +19,6 @@ _FORBIDDEN = str.maketrans("", "", "\r\n\0")
 
 class MalformedResponse(ValueError):
     """The function's answer is not a response; says which part is wrong, without quoting it."""
-
-
-@dataclass(slots=True)
-class HttpResponse:
-    """A response that is ready to be sent; ``headers`` have lower-case names.
-
-    The length is counted from the body; ``length`` is what the function says, which counts for HEAD alone.
-    """
-
-    status: int
-    headers: Headers
-    body: bytes
-    length: int | None = None
 
 
 def parse(answer: bytes) -> HttpResponse:

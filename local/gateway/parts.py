@@ -6,23 +6,7 @@ task switch a message), and no library writes a line with the query string, whic
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
-
-WEBSOCKET_PATHS = ("/ws", "/api/v1/cache/ws")
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-
-class Invoker(Protocol):
-    """Runs a function with an event and gives its answer; the pool of execution environments is one."""
-
-    async def invoke(self, name: str, event: dict[str, Any], *, request_id: str | None = None) -> Any:
-        """Raises a subclass of ``local.lambda_runtime.errors.InvokeFailure``."""
-        ...
 
 
 class WebSocketPart(Protocol):

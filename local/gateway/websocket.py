@@ -17,19 +17,19 @@ import orjson
 from websockets.http11 import Request, Response
 
 from fullon.kernel.clock import SystemClock
+from fullon.runtime.gateway import refusals
+from fullon.runtime.gateway.authorizer import AuthorizerFailed
+from fullon.runtime.gateway.invocation import InvokeFailure, Invoker
+from fullon.runtime.gateway.parts import WEBSOCKET_PATHS
+from fullon.runtime.gateway.responses import HttpResponse
+from fullon.runtime.gateway.ws_authorizer import Denied, Unauthorized, authorize
+from fullon.runtime.gateway.ws_events import EventBuilder, new_identifier, read_handshake
 from fullon.runtime.manifest import Manifest
-from local.gateway import errors
 from local.gateway.access_log import AccessLog
-from local.gateway.authorizer import AuthorizerFailed
 from local.gateway.connections import Connection, Connections
-from local.gateway.http_responses import HttpResponse
 from local.gateway.management import ManagementListener
-from local.gateway.parts import WEBSOCKET_PATHS, Invoker
 from local.gateway.settings import GatewaySettings
 from local.gateway.wire import Wire
-from local.gateway.ws_authorizer import Denied, Unauthorized, authorize
-from local.gateway.ws_events import EventBuilder, new_identifier, read_handshake
-from local.lambda_runtime.errors import InvokeFailure
 
 INBOX_LIMIT = 16
 """Messages of one client that may wait; beyond it the socket is not read, so its sender is slowed, not the others."""
@@ -144,7 +144,7 @@ class WebSocketGateway:
         try:
             refusal = await self._admit(connection, event, request_id) or await self._connect(event, request_id)
         except Exception:
-            self._refuse(connection, errors.internal(request_id))
+            self._refuse(connection, refusals.internal(request_id))
             raise  # a fault of the gateway itself: logged where the task ends
         if refusal is not None:
             self._refuse(connection, refusal)
@@ -160,19 +160,19 @@ class WebSocketGateway:
 
     async def _admit(self, connection: Connection, event: dict[str, Any], request_id: str) -> HttpResponse | None:
         if connection.handshake.path not in WEBSOCKET_PATHS:
-            return errors.not_found(request_id)
+            return refusals.not_found(request_id)
         if self._authorizer is None:
             return None
         asked = self._events.authorizer(event)
         try:
             connection.authorizer = await authorize(self._pool, self._authorizer, asked, request_id)
         except Unauthorized:
-            return errors.unauthorized(request_id)
+            return refusals.unauthorized(request_id)
         except Denied:
-            return errors.forbidden(request_id)
+            return refusals.forbidden(request_id)
         except AuthorizerFailed as failure:
             self._log.write("authorizer_failed", level="error", request_id=request_id, error=str(failure))
-            return errors.authorizer_failed(request_id)
+            return refusals.authorizer_failed(request_id)
         event["requestContext"]["authorizer"] = connection.authorizer
         return None
 
@@ -186,10 +186,10 @@ class WebSocketGateway:
             self._log.write(
                 "message_failed", level="error", request_id=request_id, route="$connect", error=str(failure)
             )
-            return errors.failed(failure, request_id)
+            return refusals.failed(failure, request_id)
         status = answer.get("statusCode") if isinstance(answer, dict) else None
         if type(status) is not int or not 100 <= status <= 599:
-            return errors.malformed(self._function, request_id)
+            return refusals.malformed(self._function, request_id)
         if 200 <= status < 300:
             return None
         body = answer.get("body")

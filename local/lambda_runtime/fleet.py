@@ -9,8 +9,8 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
+from fullon.runtime.gateway.invocation import FunctionThrottled, InvokeFailure
 from fullon.runtime.manifest import Function
-from local.lambda_runtime.errors import FunctionThrottled, InvokeFailure
 from local.lambda_runtime.function_log import FunctionLog
 from local.lambda_runtime.invocation import Invocation
 from local.lambda_runtime.worker import Launch, State, Worker

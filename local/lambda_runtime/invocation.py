@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from local.lambda_runtime.errors import InvokeFailure
+from fullon.runtime.gateway.invocation import InvokeFailure
 
 
 @dataclass(slots=True, eq=False)

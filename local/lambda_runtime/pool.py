@@ -9,9 +9,9 @@ from uuid import uuid4
 import orjson
 
 from fullon.kernel.clock import Clock, SystemClock
+from fullon.runtime.gateway.invocation import FunctionError, FunctionNotFound, RequestTooLarge
 from fullon.runtime.manifest import Function
 from local.lambda_runtime import environment
-from local.lambda_runtime.errors import FunctionError, FunctionNotFound, RequestTooLarge
 from local.lambda_runtime.fleet import Fleet, Limits
 from local.lambda_runtime.function_log import FunctionLog
 from local.lambda_runtime.invocation import Invocation

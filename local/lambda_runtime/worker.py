@@ -18,9 +18,7 @@ import orjson
 import psutil
 
 from fullon.kernel.clock import Clock
-from fullon.runtime.manifest import Function
-from local.lambda_runtime import environment
-from local.lambda_runtime.errors import (
+from fullon.runtime.gateway.invocation import (
     FunctionCrashed,
     FunctionError,
     FunctionInitFailed,
@@ -28,6 +26,8 @@ from local.lambda_runtime.errors import (
     InvokeFailure,
     ResponseTooLarge,
 )
+from fullon.runtime.manifest import Function
+from local.lambda_runtime import environment
 from local.lambda_runtime.function_log import LINE_LIMIT, FunctionLog
 from local.lambda_runtime.invocation import Invocation
 from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT, RuntimeConnection, listen

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 
 from fullon.kernel.clock import Clock, ManualClock
-from local.gateway.authorizer import Authorizer, AuthorizerFailed
-from local.lambda_runtime.errors import FunctionCrashed
+from fullon.runtime.gateway.authorizer import Authorizer, AuthorizerFailed
+from fullon.runtime.gateway.invocation import FunctionCrashed
 from tests.local.platform import a_function, a_manifest, running_gateway, until
 from tests.local.test_gateway_http import assert_problem
 

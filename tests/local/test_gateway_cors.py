@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from fullon.kernel.errors import Invalid
-from local.gateway.cors import CorsPolicy
+from fullon.runtime.gateway.cors import CorsPolicy
 from tests.local.platform import a_function, a_manifest, running_gateway
 
 AUTHORIZER = "tests.local.functions_under_test.authorizer.handler"

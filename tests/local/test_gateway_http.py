@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from fullon.runtime.gateway.bodies import BodyTooLarge, read_body
 from fullon.runtime.manifest import Manifest
-from local.gateway.bodies import BodyTooLarge, read_body
 from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT
 from tests.local.platform import a_function, a_manifest, running_gateway, until
 

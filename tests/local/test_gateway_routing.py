@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.gateway.routing import RouteTable
+from fullon.runtime.gateway.routing import RouteTable
 from tests.local.platform import a_function, a_manifest
 
 

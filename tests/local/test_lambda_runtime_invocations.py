@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.lambda_runtime.errors import (
+from fullon.runtime.gateway.invocation import (
     FunctionCrashed,
     FunctionError,
     FunctionInitFailed,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from fullon.runtime.gateway.invocation import FunctionError, FunctionInitFailed, FunctionTimedOut
 from local.lambda_runtime import function_log
-from local.lambda_runtime.errors import FunctionError, FunctionInitFailed, FunctionTimedOut
 from tests.local.platform import a_function, running_pool, until
 
 BROKEN = "tests.local.functions_under_test.broken.handler"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.lambda_runtime.errors import FunctionInitFailed
+from fullon.runtime.gateway.invocation import FunctionInitFailed
 from local.lambda_runtime.pool import FunctionPool
 from local.lambda_runtime.reload import CodeWatcher
 from tests.local.platform import a_function, running_pool, until

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from local.gateway.parts import Receive
+from fullon.runtime.gateway.parts import Receive
 
 _DRAIN_LIMIT = 64 * 1024 * 1024
 """Bytes of a refused body that are still read and dropped, so that its sender gets to see the refusal."""

@@ -1,4 +1,4 @@
-"""What can go wrong with an invocation, named after what Lambda reports.
+"""Who runs functions, and what can go wrong with an invocation, named after what Lambda reports.
 
 InvokeFailure
 ├── FunctionNotFound        no function of that name
@@ -10,9 +10,17 @@ InvokeFailure
 └── FunctionError           the handler raised, or its answer is not JSON; the environment lives on
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 from fullon.kernel.errors import FullonError
+
+
+class Invoker(Protocol):
+    """Runs a function with an event and gives its answer; the pool of execution environments is one."""
+
+    async def invoke(self, name: str, event: dict[str, Any], *, request_id: str | None = None) -> Any:
+        """Raises a subclass of :class:`InvokeFailure`."""
+        ...
 
 
 class InvokeFailure(FullonError):

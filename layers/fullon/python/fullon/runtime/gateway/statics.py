@@ -4,7 +4,7 @@ import mimetypes
 from email.utils import formatdate
 from pathlib import Path
 
-from local.gateway.http_responses import HttpResponse
+from fullon.runtime.gateway.responses import HttpResponse
 
 PREFIX = "/app"
 _INDEX = "index.html"

@@ -9,9 +9,8 @@ import fnmatch
 from collections.abc import Mapping
 from typing import Any
 
-from local.gateway.authorizer import AuthorizerFailed
-from local.gateway.parts import Invoker
-from local.lambda_runtime.errors import FunctionError, InvokeFailure
+from fullon.runtime.gateway.authorizer import AuthorizerFailed
+from fullon.runtime.gateway.invocation import FunctionError, InvokeFailure, Invoker
 
 _ACTION = "execute-api:Invoke"
 

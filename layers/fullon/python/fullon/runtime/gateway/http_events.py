@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from local.gateway.edge import EdgeHeaders
-from local.gateway.parts import Scope
-from local.gateway.routing import Route
+from fullon.runtime.gateway.edge import EdgeHeaders
+from fullon.runtime.gateway.parts import Scope
+from fullon.runtime.gateway.routing import Route
 
 STAGE = "$default"
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from fullon.kernel.errors import Invalid
-from local.gateway.http_responses import Headers, HttpResponse
+from fullon.runtime.gateway.responses import Headers, HttpResponse
 
 _METHODS = b"GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS"
 _REQUEST_HEADERS = b"authorization,content-type,if-none-match,idempotency-key,x-api-key,x-request-id"

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fullon.kernel.clock import Clock
-from local.gateway.parts import Invoker
-from local.lambda_runtime.errors import InvokeFailure
+from fullon.runtime.gateway.invocation import InvokeFailure, Invoker
 
 CACHE_SIZE = 10_000
 

@@ -10,15 +10,15 @@ from http import HTTPStatus
 
 import orjson
 
-from fullon.runtime.problems import CONTENT_TYPE, problem
-from local.gateway.http_responses import Headers, HttpResponse
-from local.lambda_runtime.errors import (
+from fullon.runtime.gateway.invocation import (
     FunctionNotFound,
     FunctionThrottled,
     FunctionTimedOut,
     InvokeFailure,
     RequestTooLarge,
 )
+from fullon.runtime.gateway.responses import Headers, HttpResponse
+from fullon.runtime.problems import CONTENT_TYPE, problem
 
 RETRY_AFTER_SECONDS = b"1"
 
