@@ -153,8 +153,8 @@ def _install(layer: str, target: Target, into: Path) -> None:
     pinned.write_text(requirements.of_layer(layer), encoding="utf-8")
     command = [
         str(find_uv()), "pip", "install", "--quiet", "--target", str(into), "--python-platform", target.platform,
-        "--python-version", target.python, "--only-binary", ":all:", "--no-deps", "--require-hashes", "--link-mode", "copy",
-        "-r", str(pinned),
+        "--python-version", target.python, "--only-binary", ":all:", "--no-deps", "--require-hashes",
+        "--link-mode", "copy", "-r", str(pinned),
     ]  # fmt: skip
     installed = subprocess.run(command, env=uv_environment(), capture_output=True, text=True, check=False)
     pinned.unlink()

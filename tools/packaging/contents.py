@@ -38,6 +38,7 @@ def copy_sources(source: Path, into: Path) -> None:
 
 def trim(folder: Path) -> None:
     """Take out of installed packages what no import and no licence needs."""
+    (folder / ".lock").unlink(missing_ok=True)  # uv's own
     for path in sorted(folder.rglob("*"), reverse=True):
         inside = path.relative_to(folder)
         if path.is_dir() and not path.is_symlink():

@@ -23,8 +23,8 @@ class Target:
     """A Lambda runtime, or something that stands in for one.
 
     Attributes:
-        platform: as uv's ``--python-platform``. Amazon Linux 2023, under the runtimes since Python 3.12, has glibc 2.34;
-            for an older platform than manylinux_2_28 the resolver takes old releases without a word.
+        platform: as uv's ``--python-platform``. The runtimes since Python 3.12 have glibc 2.34 (Amazon Linux 2023); for
+            an older platform than manylinux_2_28 the resolver takes old releases without a word.
         python: minor version, ``3.13``.
     """
 
