@@ -21,7 +21,7 @@ PROBE_SECONDS = 5.0
 """Longest look at one thing; the first at the container service imports its client."""
 WORST_LAG_MILLISECONDS = 10_000
 """A streamer this far behind pushes news that is none."""
-SICK = {ServiceStatus.CRASHED, ServiceStatus.STALE}
+SICK = {ServiceStatus.CRASHED, ServiceStatus.STALE, ServiceStatus.FAILED}
 
 _log = logging.getLogger("fullon.health")
 

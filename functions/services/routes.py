@@ -45,7 +45,7 @@ async def get_service_status(name: Name, caller: AdminCaller, stores: Stores) ->
     "/{name}/start",
     operation_id="start_service",
     summary="Start a service",
-    description="Starting a crashed one forgets its earlier crashes. The answer does not wait for the process.",
+    description="A crashed or failed one gets a new start, its earlier crashes forgotten. The answer does not wait.",
     responses=responses(400, 401, 403, 404),
 )
 async def start_service(name: Name, caller: AdminCaller, stores: Stores) -> ActionAnswer:

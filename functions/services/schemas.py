@@ -40,7 +40,7 @@ class _Answer(BaseModel):
     version: str | None = Field(description="Of the product, as the process reports it.")
     restarts_last_hour: int = Field(description="How often a crashed task was replaced within the hour.")
     last_error: str | None = Field(
-        description="How the last crash of the hour ended, or what the daemon complains about."
+        description="How the last crash of the hour ended, what the daemon complains about, or why it was put down."
     )
 
 
@@ -50,7 +50,8 @@ class ServiceAnswer(_Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [_RUNNING]})
 
     status: ServiceStatus = Field(
-        description="stale: it runs and has missed three heartbeats; crashed: it ended by itself and none runs."
+        description="stale: it runs and has missed three heartbeats; crashed: it ended by itself and none runs; "
+        "failed: it crashed too often within an hour and stays down until it is started, restarted or stopped."
     )
 
     @classmethod

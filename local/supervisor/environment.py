@@ -65,6 +65,8 @@ def children_environment(
     }
     for name, value in defaults.items():
         environment.setdefault(name, value)
+    if options.auto_start is not None:
+        ours["SERVICES_TO_AUTO_START"] = ",".join(options.auto_start) or "none"
     environment.update(ours)
     if any(name.lower() in PROXIES for name in environment):
         bypassed = environment.get("NO_PROXY") or environment.get("no_proxy") or ""

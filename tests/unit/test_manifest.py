@@ -116,7 +116,7 @@ def test_a_scheduled_function_says_how_often_it_runs(schedule: str, seconds: int
     assert (function.schedule, function.interval_seconds) == (schedule, seconds)
 
 
-@pytest.mark.parametrize("schedule", [None, "rate(1 minutes)", "rate(5 minute)", "rate(0 minutes)", "cron(0 * * * ? *)"])
+@pytest.mark.parametrize("schedule", [None, "rate(1 minutes)", "rate(5 minute)", "rate(0 minutes)", "cron(0 * ? * *)"])
 def test_a_schedule_that_the_event_bus_would_refuse_is_named(schedule: str | None) -> None:
     with pytest.raises(ManifestError, match="`schedule` "):
         manifest.parse(scheduled(schedule))

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from fullon.fleet.errors import ControlUnavailable, UnknownService
+from fullon.fleet.errors import ControlBusy, ControlNotAllowed, ControlNotSetUp, ControlUnavailable, UnknownService
 from fullon.fleet.model import Service, Task
 
 if TYPE_CHECKING:
@@ -21,6 +21,15 @@ Result = TypeVar("Result")
 SERVICES_PER_CALL = 10
 TASKS_PER_CALL = 100
 _UNKNOWN = {"ServiceNotFoundException", "ServiceNotActiveException"}
+_BUSY = {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
+_NOT_ALLOWED = {
+    "AccessDeniedException",
+    "AccessDenied",
+    "UnauthorizedException",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "ExpiredTokenException",
+}
 
 
 class Ecs:
@@ -29,13 +38,17 @@ class Ecs:
     Args:
         endpoint: address of the API; None for AWS itself.
         names: the services there may be, for the sentence about one there is not.
+        attempts: how often a call is tried when it is throttled, fails at the other end or cannot connect.
     """
 
-    def __init__(self, cluster: str, region: str, endpoint: str | None, names: Sequence[str]) -> None:
+    def __init__(
+        self, cluster: str, region: str, endpoint: str | None, names: Sequence[str], *, attempts: int = 3
+    ) -> None:
         self._cluster = cluster
         self._region = region
         self._endpoint = endpoint
         self._names = tuple(names)
+        self._attempts = attempts
         self._client: ECSClient | None = None
 
     async def services(self, names: Sequence[str]) -> dict[str, Service]:
@@ -88,7 +101,7 @@ class Ecs:
             code = error.response.get("Error", {}).get("Code", "")
             if name and code in _UNKNOWN:
                 raise UnknownService(name, self._names) from error
-            raise ControlUnavailable("The container service refused the request.", aws_code=code) from error
+            raise _refusal(code) from error
         except BotoCoreError as error:
             raise ControlUnavailable("The container service cannot be reached; try again shortly.") from error
 
@@ -96,9 +109,22 @@ class Ecs:
         import boto3
         from botocore.config import Config
 
-        config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+        config = Config(
+            connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": self._attempts}
+        )
         # A session of its own: the default one is shared by threads and not safe to create clients from.
         return boto3.session.Session(region_name=self._region).client("ecs", endpoint_url=self._endpoint, config=config)
+
+
+def _refusal(code: str) -> ControlUnavailable:
+    """What the container service said, by what helps against it."""
+    if code in _BUSY:
+        return ControlBusy(code)
+    if code in _NOT_ALLOWED:
+        return ControlNotAllowed(code)
+    if code == "ClusterNotFoundException":
+        return ControlNotSetUp(code)
+    return ControlUnavailable("The container service refused the request.", aws_code=code)
 
 
 def _services(client: ECSClient, cluster: str, names: Sequence[str]) -> dict[str, Service]:

@@ -57,6 +57,43 @@ class ControlUnavailable(Unavailable):
     default_code = "control_unavailable"
 
 
+class ControlBusy(ControlUnavailable):
+    """The container service takes no more calls at present, after several tries; nothing has changed."""
+
+    default_code = "control_busy"
+
+    def __init__(self, aws_code: str) -> None:
+        super().__init__(
+            "The container service is asked too often at present; try again shortly.", retry_after=10, aws_code=aws_code
+        )
+
+
+class ControlNotAllowed(ControlUnavailable):
+    """The platform's own role lacks a permission: nobody's request mends that, a deployment does."""
+
+    default_code = "control_not_allowed"
+
+    def __init__(self, aws_code: str) -> None:
+        super().__init__(
+            "The platform is not allowed to ask this of the container service: its role lacks a permission.",
+            retry_after=60,
+            aws_code=aws_code,
+        )
+
+
+class ControlNotSetUp(ControlUnavailable):
+    """There is no such cluster: the platform was not deployed there, or ECS_CLUSTER names another."""
+
+    default_code = "control_not_set_up"
+
+    def __init__(self, aws_code: str) -> None:
+        super().__init__(
+            "The container service has no cluster for this platform; the daemons are not deployed here.",
+            retry_after=60,
+            aws_code=aws_code,
+        )
+
+
 class LeaseLost(Conflict):
     """Another holder has taken the lease, or it was released: stop working, write nothing more."""
 

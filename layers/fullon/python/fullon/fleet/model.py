@@ -16,9 +16,13 @@ STALE_AFTER = timedelta(seconds=HEARTBEAT_SECONDS * MISSED_HEARTBEATS)
 STARTING_GRACE = timedelta(seconds=60)
 """A new task may take this long to its first heartbeat before it counts as stale."""
 CRASH_WINDOW = timedelta(hours=1)
+MOST_CRASHES = 5
+"""A service that crashes more often within :data:`CRASH_WINDOW` is put down."""
 
 EXITED_BY_ITSELF = frozenset({"EssentialContainerExited", "TaskFailedToStart"})
 """Stop codes of ECS that nobody asked for."""
+UNHEALTHY = "failed container health checks"
+"""In the reason of a task that ECS ended because it did no work any more; its stop code is the scheduler's."""
 
 
 class ProcessStatus(StrEnum):
@@ -40,6 +44,7 @@ class ServiceStatus(StrEnum):
     STOPPING = "stopping"
     CRASHED = "crashed"
     STALE = "stale"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ class Task:
     @property
     def crashed(self) -> bool:
         """Ended although nobody asked for it."""
-        return self.last_status == "STOPPED" and self.stop_code in EXITED_BY_ITSELF
+        return self.last_status == "STOPPED" and (self.stop_code in EXITED_BY_ITSELF or UNHEALTHY in self.reason)
 
     def failure(self) -> str:
         """The end of a crashed task as a sentence."""
@@ -134,6 +139,27 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Want:
+    """How many tasks of a service an admin last asked for.
+
+    Attributes:
+        failed_at: when it was put down after too many crashes; None while it was not. Any order of an admin ends that.
+        failure: why, as a sentence.
+    """
+
+    service: str
+    desired: int
+    changed_at: datetime
+    failed_at: datetime | None = None
+    failure: str | None = None
+
+    @property
+    def allowed(self) -> int:
+        """How many tasks are to run now."""
+        return 0 if self.failure is not None else self.desired
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceReport:
     """What an admin is told about one service."""
 
@@ -149,14 +175,20 @@ class ServiceReport:
     last_error: str | None
 
 
-def report(service: Service, records: Sequence[ProcessRecord] | None, now: datetime) -> ServiceReport:
-    """Put together what the container service counts and what the processes say.
+def report(
+    service: Service, records: Sequence[ProcessRecord] | None, now: datetime, want: Want | None = None
+) -> ServiceReport:
+    """Put together what the container service counts, what the processes say and what was decided about it.
 
     Args:
         records: of the daemon's instances; None when the registry cannot be reached, which makes nothing stale.
+        want: None when nobody has asked for anything yet, or that is not known.
     """
     record = _present_record(service, records or ())
     status, since = _status(service, record, records is not None, now)
+    failure = want.failure if want is not None and service.desired == 0 else None
+    if failure is not None and want is not None:
+        status, since = ServiceStatus.FAILED, want.failed_at
     return ServiceReport(
         service=service.name,
         status=status,
@@ -167,7 +199,7 @@ def report(service: Service, records: Sequence[ProcessRecord] | None, now: datet
         instance=record.instance if record else None,
         version=record.version if record else None,
         restarts_last_hour=_restarts(service, now),
-        last_error=_last_error(service, record, now),
+        last_error=failure or _last_error(service, record, now),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fullon.fleet.errors import LeaseLost
-from fullon.fleet.model import Lease, ProcessRecord, ProcessStatus
+from fullon.fleet.model import Lease, ProcessRecord, ProcessStatus, Want
 
 if TYPE_CHECKING:
     import asyncpg
@@ -35,6 +35,10 @@ _RELEASE = """
 UPDATE leases SET holder = NULL, expires_at = clock_timestamp()
  WHERE name = $1 AND holder = $2 AND fence = $3
 """
+
+_WANT = "name, desired, changed_at, failed_at, failure"
+_WANTS_LOCK = 0x77616E74
+"""First half of the advisory locks on wants ("want"); the second is the daemon's name."""
 
 
 async def acquire_lease(connection: Connection, name: str, holder: str, seconds: float) -> Lease | None:
@@ -109,19 +113,63 @@ async def events(connection: Connection, name: str, limit: int = 50) -> list[tup
 
 
 async def want(connection: Connection, name: str, desired: int, changed_by: str, at: datetime) -> int | None:
-    """Write down how many tasks of a daemon are wanted; returns what was wanted before."""
-    before: int | None = await connection.fetchval("SELECT desired FROM service_wants WHERE name = $1 FOR UPDATE", name)
+    """Write down how many tasks of a daemon an admin wants, and forget that it was put down.
+
+    Nobody else decides about this service until the transaction ends. Returns what was wanted before.
+    """
+    before = await lock_want(connection, name)
     await connection.execute(
         "INSERT INTO service_wants (name, desired, changed_by, changed_at) VALUES ($1, $2, $3, $4)"
-        " ON CONFLICT (name) DO UPDATE SET desired = $2, changed_by = $3, changed_at = $4",
+        " ON CONFLICT (name) DO UPDATE"
+        " SET desired = $2, changed_by = $3, changed_at = $4, failed_at = NULL, failure = NULL",
         name,
         desired,
         changed_by,
         at,
     )
-    return before
+    return None if before is None else before.desired
 
 
 async def wanted(connection: Connection) -> dict[str, int]:
     """How many tasks of each daemon an admin last asked for."""
-    return {row["name"]: row["desired"] for row in await connection.fetch("SELECT name, desired FROM service_wants")}
+    return {name: want.desired for name, want in (await wants(connection)).items()}
+
+
+async def wants(connection: Connection) -> dict[str, Want]:
+    """What admins last asked for, of each daemon that they asked anything of."""
+    return {row["name"]: _want(row) for row in await connection.fetch(f"SELECT {_WANT} FROM service_wants")}  # noqa: S608 - constant columns
+
+
+async def lock_want(connection: Connection, name: str) -> Want | None:
+    """What is wanted of a daemon at this moment; nobody can change it until the transaction ends.
+
+    The lock is on the name, since there may be no row yet.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", _WANTS_LOCK, name)
+    row = await connection.fetchrow(f"SELECT {_WANT} FROM service_wants WHERE name = $1", name)  # noqa: S608 - constant columns
+    return None if row is None else _want(row)
+
+
+async def put_down(
+    connection: Connection, name: str, desired: int, failure: str, changed_by: str, at: datetime
+) -> None:
+    """Let no task of a daemon run until an admin acts.
+
+    Args:
+        desired: what was wanted of it, kept where an admin has said so.
+        failure: why, as a sentence.
+    """
+    await connection.execute(
+        "INSERT INTO service_wants (name, desired, changed_by, changed_at, failed_at, failure)"
+        " VALUES ($1, $2, $3, $4, $4, $5)"
+        " ON CONFLICT (name) DO UPDATE SET failed_at = $4, failure = $5",
+        name,
+        desired,
+        changed_by,
+        at,
+        failure.replace("\0", "")[:1000],
+    )
+
+
+def _want(row: asyncpg.Record) -> Want:
+    return Want(row["name"], row["desired"], row["changed_at"], row["failed_at"], row["failure"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -18,6 +18,7 @@ from fullon.runtime.settings import Settings
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from fullon.fleet.ecs import Ecs
     from fullon.fleet.service import ServiceControl
     from fullon.identity.service import Principals
     from fullon.identity.tokens import Tokens
@@ -36,9 +37,13 @@ DATABASE_DOWN = (
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.IdleSessionTimeoutError,
 )
 #: A process that is paused in a transaction keeps its locks; after so long the server gives them to the others.
 IDLE_TRANSACTION_SECONDS = 10
+#: A function that is frozen between two requests keeps its connection; the server ends it, so that Aurora can pause.
+#: Longer than a pool that is awake keeps an idle one.
+IDLE_SESSION_SECONDS = 300
 
 
 class Container:
@@ -125,14 +130,22 @@ class Container:
     @cached_property
     def services(self) -> ServiceControl:
         """The daemons as container services, to be seen, started and stopped."""
-        from fullon.fleet.ecs import Ecs
         from fullon.fleet.service import ServiceControl
         from fullon.runtime import manifest
 
         names = [daemon.name for daemon in manifest.load().daemons]
+        return ServiceControl(self.ecs(names), self.valkey, self.connection, names, self.clock)
+
+    def ecs(self, names: Sequence[str], *, attempts: int = 3) -> Ecs:
+        """The container service.
+
+        Args:
+            attempts: how often a call is tried, throttled ones included; each takes seven seconds at most.
+        """
+        from fullon.fleet.ecs import Ecs
+
         settings = self.settings
-        ecs = Ecs(settings.ecs_cluster, settings.aws_region, settings.aws_endpoint_url_ecs, names)
-        return ServiceControl(ecs, self.valkey, names, self.clock)
+        return Ecs(settings.ecs_cluster, settings.aws_region, settings.aws_endpoint_url_ecs, names, attempts=attempts)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -194,6 +207,7 @@ class Container:
                     "jit": "off",
                     "timezone": "UTC",
                     "idle_in_transaction_session_timeout": str(IDLE_TRANSACTION_SECONDS * 1000),
+                    "idle_session_timeout": str(IDLE_SESSION_SECONDS * 1000),
                 },
             )
 

@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("services_to_auto_start", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        """``none`` is an empty list; an empty text would count as not set."""
+        return () if value == "none" else value
+
     @field_validator("cors_origins")
     @classmethod
     def _no_wildcard(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
