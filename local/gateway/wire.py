@@ -7,9 +7,8 @@ to the transport. Compression is never offered: it costs 1.6 times the CPU of a 
 import asyncio
 import email.utils
 import logging
-from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
@@ -17,34 +16,13 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from fullon.runtime.gateway.connections import ABNORMAL, GOING_AWAY, NO_STATUS, NOT_UTF8, UNSUPPORTED, Listener, Sent
+
 LINGER_SECONDS = 2.0
 """How long a client may take to answer a close frame; closing at once would lose it with what is still unread."""
 
-NORMAL, GOING_AWAY, UNSUPPORTED, NO_STATUS, ABNORMAL, NOT_UTF8 = 1000, 1001, 1003, 1005, 1006, 1007
 
-
-class Sent(Enum):
-    """What became of a push."""
-
-    DONE = auto()
-    FULL = auto()
-    GONE = auto()
-
-
-class Listener(Protocol):
-    """Who is told what happens on a wire."""
-
-    def opening(self, wire: "Wire", request: Request, response: Response) -> None:
-        """A valid upgrade request has arrived; ``response`` accepts it. Answer with ``accept`` or ``refuse``."""
-
-    def received(self, wire: "Wire", text: str) -> None:
-        """A whole text message has arrived."""
-
-    def closed(self, wire: "Wire", code: int, reason: str) -> None:
-        """The connection has ended, whoever ended it; called once, also for one that was never accepted."""
-
-
-class Wire(asyncio.Protocol):
+class TransportWire(asyncio.Protocol):
     """What uvicorn makes for a connection that asks for an upgrade.
 
     Args:
@@ -63,6 +41,7 @@ class Wire(asyncio.Protocol):
         self._protocol = ServerProtocol(max_size=message_limit, logger=_QUIET)
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
+        self._response: Response | None = None
         self._open = False
         self._ended = False
         self._parts: list[bytes] = []
@@ -72,11 +51,11 @@ class Wire(asyncio.Protocol):
 
     # -- what the listener does
 
-    def accept(self, response: Response) -> bool:
+    def accept(self) -> bool:
         """Open the connection; False when the client has gone meanwhile."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing() or self._response is None:
             return False
-        self._protocol.send_response(response)
+        self._protocol.send_response(self._response)
         self._flush()
         self._open = True
         self.last_active = self._loop.time()
@@ -186,7 +165,8 @@ class Wire(asyncio.Protocol):
     def _begin(self, request: Request) -> None:
         response = self._protocol.accept(request)
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            self._listener.opening(self, request, response)
+            self._response = response
+            self._listener.opening(self, request.path, request.headers.raw_items())
             return
         self._ended = True
         self._protocol.send_response(response)

@@ -203,7 +203,7 @@ async def test_other_requests_get_the_errors_of_the_service(request_text: str, s
 async def test_no_gateway_without_an_access_key_takes_pushes(tmp_path: Path) -> None:
     async with running_sockets(tmp_path) as gateway, gateway.connect() as client:
         connection_id = await identifier(client)
-        gateway.part._management._credential = None  # type: ignore[union-attr]
+        gateway.part._management._credential = None
         call = gateway.boto3(access_key="AKID").post_to_connection
 
         refused = await asyncio.to_thread(outcome, call, ConnectionId=connection_id, Data=json.dumps({}).encode())

@@ -1,17 +1,65 @@
-"""The connections of the WebSocket API that are open now, by id."""
+"""The connections of the WebSocket API that are open now, by id, and the wires that carry them."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Protocol
 
 from fullon.kernel.clock import rfc3339
 from fullon.runtime.gateway.ws_events import Handshake
-from local.gateway.wire import GOING_AWAY, NORMAL, Sent, Wire
 
+NORMAL, GOING_AWAY, UNSUPPORTED, NO_STATUS, ABNORMAL, NOT_UTF8, TOO_BIG = 1000, 1001, 1003, 1005, 1006, 1007, 1009
+"""Close codes (RFC 6455, 7.4.1)."""
 CLOSED_BY_API = "Connection Closed Normally"
+
+
+class Sent(Enum):
+    """What became of a push."""
+
+    DONE = auto()
+    FULL = auto()
+    GONE = auto()
+
+
+class Wire(Protocol):
+    """One WebSocket, by whatever server; ``last_active`` is the loop's time, ``peer`` the client's address."""
+
+    last_active: float
+    peer: str
+
+    def accept(self) -> bool:
+        """Open the connection; False when the client has gone meanwhile."""
+
+    def refuse(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Answer the handshake with an HTTP error and end."""
+
+    def send(self, payload: bytes) -> Sent:
+        """Push a text message; ``payload`` is UTF-8. Nothing is kept when the buffer is full."""
+
+    def close(self, code: int, reason: str, explanation: str | None = None) -> None:
+        """Say goodbye; ``explanation`` is what ``closed`` will be told instead of the reason on the wire."""
+
+    def pause(self) -> None:
+        """Read no more from the client until ``resume``."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+
+class Listener(Protocol):
+    """Who is told what happens on a wire."""
+
+    def opening(self, wire: Wire, target: str, headers: Iterable[tuple[str, str]]) -> None:
+        """A valid upgrade request for ``target`` (path and query) has arrived; answer by ``accept`` or ``refuse``."""
+
+    def received(self, wire: Wire, text: str) -> None:
+        """A whole text message has arrived."""
+
+    def closed(self, wire: Wire, code: int, reason: str) -> None:
+        """The connection has ended, whoever ended it; called once, also for one that was never accepted."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,6 @@
 """The management API of the WebSocket API: ``POST``, ``GET`` and ``DELETE /@connections/{id}``.
 
-An internal listener on loopback for whoever pushes: unmodified boto3 (``apigatewaymanagementapi``) and the streamer.
+An internal listener for whoever pushes: unmodified boto3 (``apigatewaymanagementapi``) and the streamer.
 Source: API Gateway Developer Guide, "Use @connections commands in your backend service"; errors have the types of the
 service model (GoneException 410, PayloadTooLargeException 413, LimitExceededException 429, ForbiddenException 403).
 
@@ -15,8 +15,7 @@ from urllib.parse import unquote_to_bytes
 import httptools
 import orjson
 
-from local.gateway.connections import Connections
-from local.gateway.wire import Sent
+from fullon.runtime.gateway.connections import Connections, Sent
 
 PIPELINING = 256
 """Requests that a client may have under way on one connection."""
@@ -61,7 +60,7 @@ _TOO_MANY = _error(429, "LimitExceededException", "The client does not read; its
 
 
 class ManagementListener:
-    """Answers the management API on a loopback port; only requests signed with ``access_key`` are served."""
+    """Answers the management API on a port of its own; only requests signed with ``access_key`` are served."""
 
     def __init__(self, connections: Connections, access_key: str) -> None:
         self._connections = connections
@@ -71,13 +70,13 @@ class ManagementListener:
         self._clients: set[asyncio.Transport] = set()
         self.url = ""
 
-    async def start(self, port: int) -> None:
-        """Listen; 0 takes a free port."""
+    async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 takes a free one."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Exchange(self._connections, self._credential, self._clients), "127.0.0.1", port
+            lambda: _Exchange(self._connections, self._credential, self._clients), host, port
         )
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.url = f"http://{host}:{self._server.sockets[0].getsockname()[1]}"
 
     async def stop(self) -> None:
         """Stop listening and drop the clients."""
