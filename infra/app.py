@@ -44,7 +44,7 @@ def build(profile: Profile, *, bundle: bool = True, outdir: str | None = None) -
     realtime = Realtime(app, "Realtime", profile=profile, manifest=manifest, network=network, data=data)
     daemons = Daemons(app, "Daemons", profile=profile, manifest=manifest, network=network, data=data, realtime=realtime)
     api = Api(app, "Api", profile=profile, manifest=manifest, network=network, data=data, realtime=realtime)
-    web = Web(app, "Web", profile=profile, manifest=manifest, realtime=realtime, api=api)
+    web = Web(app, "Web", profile=profile, manifest=manifest, data=data, realtime=realtime, api=api)
     Observability(
         app,
         "Observability",

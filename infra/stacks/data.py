@@ -21,7 +21,7 @@ class Data(Stack):
     Attributes:
         cluster: Aurora; its alarms are made of ``cluster.metric_…``.
         cache_name: of the serverless cache, the dimension ``clusterId`` of its metrics; empty where it is emulated.
-        secrets: ``database``, ``jwt``, ``encryption``, ``admin``.
+        secrets: ``database``, ``jwt``, ``encryption``, ``admin``, ``origin`` (CloudFront proves by it to be the front).
         addresses: environment of every process that reaches the stores: addresses and other things that are no secret.
         function_secrets: environment of functions: references that CloudFormation resolves at deployment.
         container_secrets: environment of containers: ECS reads the values when a task starts.

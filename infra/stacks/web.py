@@ -14,7 +14,6 @@ from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from constructs import Construct
 
-from fullon.runtime.http import ORIGIN_PROOF
 from fullon.runtime.manifest import Manifest
 from infra.constructs.dashboard_site import PREFIX, DashboardSite
 from infra.constructs.stack import named
@@ -24,6 +23,8 @@ from infra.stacks.data import Data
 from infra.stacks.realtime import Realtime
 
 EDGE = Path(__file__).resolve().parents[1] / "edge"
+#: What tells the functions that a request came this way (fullon.runtime.http).
+ORIGIN_PROOF = "x-origin-proof"
 SOCKET_PATHS = ("/ws", "/api/v1/cache/ws")
 
 
@@ -84,9 +85,7 @@ class Web(Stack):
             code=cloudfront.FunctionCode.from_file(file_path=str(EDGE / f"{name.lower()}.js")),
             runtime=cloudfront.FunctionRuntime.JS_2_0,
         )
-        return cloudfront.FunctionAssociation(
-            function=function, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST
-        )
+        return cloudfront.FunctionAssociation(function=function, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST)
 
     def _api_behaviour(
         self, host: str, proof: dict[str, str], at_request: cloudfront.FunctionAssociation
@@ -98,7 +97,7 @@ class Web(Stack):
                 custom_headers=proof,
                 protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
                 origin_ssl_protocols=[cloudfront.OriginSslPolicy.TLS_V1_2],
-                read_timeout=Duration.seconds(60),
+                read_timeout=Duration.seconds(35),
             ),
             viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
             allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
