@@ -44,16 +44,12 @@ def _functions(watched: Watched) -> Iterator[Watch]:
 
 
 def _silence(entry: Function, name: str) -> Watch:
+    period = Duration.seconds(max(300, 3 * entry.interval_seconds))
     return Watch(
         name=f"{entry.name}-silent",
         runbook="schedule-silent",
         sentence=f"The function {entry.name} is not called any more.",
-        metric=metric(
-            "AWS/Lambda",
-            "Invocations",
-            period=Duration.seconds(max(300, 3 * entry.interval_seconds)),
-            FunctionName=name,
-        ),
+        metric=metric("AWS/Lambda", "Invocations", period=period, FunctionName=name),
         threshold=1,
         sign="below",
         silence=TreatMissingData.BREACHING,

@@ -27,6 +27,11 @@ EDGE = Path(__file__).resolve().parents[1] / "edge"
 ORIGIN_PROOF = "x-origin-proof"
 SOCKET_PATHS = ("/ws", "/api/v1/cache/ws")
 
+PAGE_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'self';"
+    " frame-ancestors 'none'"
+)
+
 
 class Web(Stack):
     """The distribution and the dashboard's bucket.
@@ -116,9 +121,7 @@ class Web(Stack):
             comment="Dashboard: TLS only, no frames, own scripts alone",
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
-                    content_security_policy="default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-                    " connect-src 'self' wss:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'",
-                    override=False,
+                    content_security_policy=PAGE_POLICY, override=False
                 ),
                 content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
                 frame_options=cloudfront.ResponseHeadersFrameOptions(
