@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fullon.kernel.errors import Corrupt, Invalid
@@ -50,7 +50,6 @@ def test_the_trades_of_a_minute_make_up_its_bar_exactly(bar: tuple[int, int, int
 
 
 @given(LATER, st.sampled_from(list(INTERVALS)))
-@settings(deadline=None)
 def test_a_bar_is_the_sum_of_the_trades_up_to_now(now: int, name: str) -> None:
     interval = INTERVALS[name]
 
@@ -67,7 +66,6 @@ def test_a_bar_is_the_sum_of_the_trades_up_to_now(now: int, name: str) -> None:
 
 
 @given(LATER, st.sampled_from(["3m", "5m", "15m", "30m", "1h", "2h", "4h"]))
-@settings(deadline=None)
 def test_a_longer_bar_is_the_sum_of_its_minutes(now: int, name: str) -> None:
     interval = INTERVALS[name]
 
@@ -83,7 +81,6 @@ def test_a_longer_bar_is_the_sum_of_its_minutes(now: int, name: str) -> None:
 
 
 @given(LATER, LATER)
-@settings(deadline=None)
 def test_a_stretch_of_time_holds_exactly_the_trades_in_it(one: int, other: int) -> None:
     first, last = min(one, other), max(one, other)
 
@@ -94,7 +91,6 @@ def test_a_stretch_of_time_holds_exactly_the_trades_in_it(one: int, other: int) 
 
 
 @given(LATER, st.integers(1, 400))
-@settings(deadline=None)
 def test_trades_are_found_by_id_by_time_and_from_the_end(now: int, limit: int) -> None:
     trades = every_trade(now)
 
@@ -112,7 +108,6 @@ def test_trades_are_found_by_id_by_time_and_from_the_end(now: int, limit: int) -
     st.none() | LATER,
     st.integers(1, 50),
 )
-@settings(deadline=None)
 def test_bars_are_chosen_by_opening_time_from_the_start_or_else_the_newest(
     now: int, name: str, start: int | None, end: int | None, limit: int
 ) -> None:

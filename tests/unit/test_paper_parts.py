@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
@@ -128,7 +128,6 @@ def test_the_books_top_is_the_quote_and_levels_fall_away_from_it(later: int) -> 
 
 
 @given(st.lists(st.integers(10, 3000), min_size=2, max_size=30), st.integers(0, 29))
-@settings(deadline=None)
 def test_a_snapshot_and_the_differences_after_it_make_up_the_book(steps: list[int], snapshot_after: int) -> None:
     wall, exchange = market(SHARED)
     instrument, books = exchange.instruments["ETHUSDT"], OrderBooks(exchange)
@@ -160,7 +159,6 @@ def test_a_snapshot_and_the_differences_after_it_make_up_the_book(steps: list[in
 
 
 @given(st.lists(st.integers(1, 200_000), min_size=1, max_size=15))
-@settings(deadline=None)
 def test_streams_leave_out_neither_a_trade_nor_a_closed_bar(steps: list[int]) -> None:
     wall, exchange = market(SHARED)
     instrument, begin = exchange.instruments["BTCUSDT"], exchange.clock.now()

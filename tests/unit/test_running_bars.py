@@ -55,7 +55,7 @@ def numbers(bar: Bar) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize("start", EDGES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=minutes)
 def test_each_timeframe_equals_its_minutes_after_every_minute(
     start: int, rows: list[tuple[int, int, int, bool]]
@@ -74,7 +74,7 @@ def test_each_timeframe_equals_its_minutes_after_every_minute(
 
 
 @pytest.mark.parametrize("start", EDGES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=minutes)
 def test_each_bar_is_said_to_be_final_exactly_once_and_never_changes_after(
     start: int, rows: list[tuple[int, int, int, bool]]
@@ -93,7 +93,7 @@ def test_each_bar_is_said_to_be_final_exactly_once_and_never_changes_after(
 
 
 @pytest.mark.parametrize("start", EDGES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=minutes, cut=st.integers(1, 40))
 def test_going_on_from_what_is_stored_is_the_same_as_never_having_stopped(
     start: int, rows: list[tuple[int, int, int, bool]], cut: int
