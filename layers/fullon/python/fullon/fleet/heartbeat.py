@@ -19,6 +19,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from fullon.fleet import cache, store
+from fullon.fleet.heartbeat_file import HeartbeatFile
 from fullon.fleet.model import HEARTBEAT_SECONDS, ProcessRecord, ProcessStatus
 from fullon.kernel.clock import Clock
 from fullon.kernel.errors import Unavailable
@@ -39,6 +40,7 @@ class Heartbeat:
     Args:
         database: gives the pool of the platform database; asked anew each time, so a lost server only delays history.
         interval: seconds between two records.
+        file: shows the same signs of work to whoever supervises the container; needs no store.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class Heartbeat:
         database: Callable[[], Awaitable[Pool]],
         clock: Clock,
         interval: float = HEARTBEAT_SECONDS,
+        file: HeartbeatFile | None = None,
     ) -> None:
         self._valkey = valkey
         self._database = database
         self._clock = clock
         self._interval = interval
+        self._file = file
         now = clock.now()
         self._record = ProcessRecord(name, instance, ProcessStatus.STARTING, now, now, version, host)
         self._work = 0
@@ -74,6 +78,8 @@ class Heartbeat:
         self._alive = True
         if self._record.status is not ProcessStatus.RUNNING:
             self.change(ProcessStatus.RUNNING)
+        elif self._file is not None:
+            self._file.show(self._record)
         self._work += count
 
     def idle(self, message: str = "") -> None:
@@ -88,9 +94,13 @@ class Heartbeat:
         """Say another status; it goes out at once and, unless it is mere running and idling, into the history."""
         self._alive = True
         before = self._record
-        if (before.status, before.message) == (status, message):
+        same = (before.status, before.message) == (status, message)
+        if not same:
+            self._record = before.with_status(status, message)
+        if self._file is not None:
+            self._file.show(self._record)
+        if same:
             return
-        self._record = before.with_status(status, message)
         working = {ProcessStatus.RUNNING, ProcessStatus.IDLE}
         if before.status is not status and not {before.status, status} <= working:
             self._unsaved.append((self._record, self._clock.now()))

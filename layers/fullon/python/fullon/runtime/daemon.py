@@ -23,6 +23,7 @@ from pathlib import Path
 import fullon
 from fullon.fleet.errors import LeaseLost
 from fullon.fleet.heartbeat import Heartbeat
+from fullon.fleet.heartbeat_file import HeartbeatFile
 from fullon.fleet.leases import LeaseKeeper
 from fullon.fleet.model import HEARTBEAT_SECONDS, Lease
 from fullon.kernel.errors import Invalid
@@ -138,6 +139,7 @@ async def _live(name: str, work: Work, settings: Settings, shard: str) -> int:
         valkey=container.valkey,
         database=container.database,
         clock=container.clock,
+        file=HeartbeatFile(settings.heartbeat_file, container.clock) if settings.heartbeat_file else None,
     )
     keeper = LeaseKeeper(container.database, f"daemon:{name}" + (f":{shard}" if shard else ""), instance)
     _log.info("started", extra={"instance": instance, "version": fullon.__version__, "pid": os.getpid()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
@@ -69,6 +70,9 @@ class Settings(BaseSettings):
     aws_endpoint_url_ecs: str | None = None
     aws_endpoint_url_apigatewaymanagementapi: str | None = None
     ecs_cluster: str = "fullon"
+
+    #: Where a daemon shows its signs of work to the container's health check; nowhere unless set.
+    heartbeat_file: Path | None = None
 
     @field_validator("cors_origins", "services_to_auto_start", mode="before")
     @classmethod
