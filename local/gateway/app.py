@@ -1,13 +1,15 @@
 """The gateway: an ASGI application that turns requests into events, and functions' answers into responses."""
 
+import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from fullon.kernel.clock import Clock, SystemClock
+from fullon.runtime import schedules
 from fullon.runtime.gateway import edge, refusals
 from fullon.runtime.gateway.authorizer import Authorizer, AuthorizerFailed
 from fullon.runtime.gateway.bodies import BodyTooLarge, ClientGone, read_body
@@ -92,12 +94,24 @@ class Gateway:
         self._statics = StaticFolder(settings.statics) if settings.statics is not None and has_statics else None
         self.websocket = make_websocket(self.pool, manifest, settings) if make_websocket else None
         self._watcher: CodeWatcher | None = None
+        self._scheduled = manifest.of_kind("schedule")
+        self._scheduler: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Get ready for the first request; processes of functions start when they are needed."""
         await self.pool.start()
         if self.websocket is not None:
             await self.websocket.start()
+        if self._scheduled:
+            runs = schedules.run(
+                self._scheduled,
+                self._run_scheduled,
+                self._clock,
+                region=self.settings.region,
+                account_id=self.settings.account_id,
+                first_after=self.settings.schedules_after,
+            )
+            self._scheduler = asyncio.create_task(runs, name="scheduled functions")
         if self.settings.reload:
             self._watcher = CodeWatcher(
                 self.pool,
@@ -109,12 +123,27 @@ class Gateway:
 
     async def stop(self) -> None:
         """Finish what is under way and end every process of a function."""
+        if self._scheduler is not None:
+            self._scheduler.cancel()
         if self._watcher is not None:
             await self._watcher.stop()
         if self.websocket is not None:
             await self.websocket.stop()
         await self.pool.stop(grace=_STOP_GRACE_SECONDS)
         self._log.flush()
+
+    async def _run_scheduled(self, name: str, event: Mapping[str, Any]) -> None:
+        started = self._clock.monotonic()
+        failure = None
+        try:
+            await self.pool.invoke(name, event, request_id=event["id"])
+        except InvokeFailure as error:
+            failure = str(error)
+        fields: dict[str, Any] = {"request_id": event["id"], "function": name}
+        fields["duration_ms"] = round((self._clock.monotonic() - started) * 1000, 2)
+        if failure is not None:
+            fields["error"] = failure[:2000]
+        self._log.write("schedule", level="info" if failure is None else "warning", **fields)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket connection (ASGI 3)."""
@@ -187,8 +216,8 @@ class Gateway:
         event = self._events.request(
             scope, exchange.edge, route, path_parameters, request_id=request_id, now=self._clock.now()
         )
-        if route.authorised:
-            refusal = await self._authorise(event, request_id)
+        if route.authorised and self._authorizer is not None:
+            refusal = await self._authorizer.admit(event, self._events.authorizer, request_id)
             if refusal is not None:
                 return refusal
         add_body(event, await read_body(receive, scope["headers"], PAYLOAD_LIMIT))
@@ -196,21 +225,6 @@ class Gateway:
             route.function, orjson.dumps(event), request_id=request_id, trace_id=exchange.edge.trace_id
         )
         return http_responses.parse(answer)
-
-    async def _authorise(self, event: dict[str, Any], request_id: str) -> HttpResponse | None:
-        """Put the caller's identity into the event, or say how the request is refused."""
-        assert self._authorizer is not None
-        identity = event["headers"].get("authorization")
-        if not identity:
-            return refusals.unauthorized(request_id)
-        decision = self._authorizer.remembered(identity)
-        if decision is None:
-            asked = self._events.authorizer(event, identity)
-            decision = await self._authorizer.ask(identity, asked, request_id)
-        if not decision.allowed:
-            return refusals.forbidden(request_id)
-        event["requestContext"]["authorizer"] = {"lambda": decision.context}
-        return None
 
     def _static_file(self, method: str, path: str, headers: dict[str, str]) -> HttpResponse | None:
         is_static = path == PREFIX or path.startswith(PREFIX + "/")

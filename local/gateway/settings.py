@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fullon.runtime.schedules import FIRST_AFTER_SECONDS
+
 ACCOUNT_ID = "000000000000"
 """The account of the local platform, in ARNs and events."""
 
@@ -40,5 +42,7 @@ class GatewaySettings:
     """Of a message in either direction; longer ones from a client close the connection with 1009."""
     websocket_buffer_limit: int = 256 * 1024
     """Unsent bytes kept for a client that does not read; beyond it, a push is refused with 429."""
+    schedules_after: float = FIRST_AFTER_SECONDS
+    """Seconds from the start to the first run of scheduled functions."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """Environment that function processes inherit, before the Lambda variables are added; holds secrets."""

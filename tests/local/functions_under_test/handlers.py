@@ -91,3 +91,11 @@ def talk(event: Any, context: Any) -> Any:
     print('{"event": "own id", "request_id": "the-clients-own"}')
     print("from stderr", file=sys.stderr)
     return None
+
+
+def remember(event: Any, context: Any) -> Any:
+    """Write the event to the file that the environment names."""
+    import json
+    from pathlib import Path
+
+    Path(os.environ["TOLD"]).write_text(json.dumps(event))
