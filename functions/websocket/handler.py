@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fullon.runtime import aws_lambda
 from fullon.runtime.container import Container
-from functions.websocket.routes import Routes
+from functions.websocket.app import create
 
-handler = aws_lambda.plain_handler(Routes(Container(aws_lambda.start("websocket"))).answer)
+handler = aws_lambda.plain_handler(create(Container(aws_lambda.start("websocket"))))

@@ -15,7 +15,7 @@ from fullon.runtime.gateway.authorizer import Authorizer, AuthorizerFailed
 from fullon.runtime.gateway.bodies import BodyTooLarge, ClientGone, read_body
 from fullon.runtime.gateway.cors import CorsPolicy
 from fullon.runtime.gateway.http_events import EventBuilder, add_body, source_address
-from fullon.runtime.gateway.invocation import InvokeFailure
+from fullon.runtime.gateway.invocation import PAYLOAD_LIMIT, InvokeFailure
 from fullon.runtime.gateway.parts import Receive, Scope, Send
 from fullon.runtime.gateway.responses import HttpResponse
 from fullon.runtime.gateway.routing import Match, RouteTable
@@ -29,7 +29,6 @@ from local.gateway.settings import GatewaySettings
 from local.lambda_runtime.fleet import Limits
 from local.lambda_runtime.pool import FunctionPool
 from local.lambda_runtime.reload import CodeWatcher
-from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT
 
 _STOP_GRACE_SECONDS = 2.0
 """For what is still under way after the server's own four; the whole platform has ten."""

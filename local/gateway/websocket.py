@@ -36,7 +36,6 @@ class WebSocketGateway(SocketApi):
                 maximum_age=settings.websocket_maximum_age,
             ),
             self._lines,
-            port=settings.port,
         )
         self._settings = settings
         self._management = ManagementListener(self.connections, settings.environment.get("AWS_ACCESS_KEY_ID", ""))

@@ -35,6 +35,7 @@ class TransportWire(asyncio.Protocol):
     def __init__(self, listener: Listener, server_state: Any, message_limit: int, buffer_limit: int) -> None:
         self.last_active = 0.0
         self.peer = "unknown"
+        self.port = 80
         self._listener = listener
         self._connections: set[Any] = server_state.connections
         self._buffer_limit = buffer_limit
@@ -128,6 +129,8 @@ class TransportWire(asyncio.Protocol):
         self._connections.add(self)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else "unknown"
+        own = transport.get_extra_info("sockname")
+        self.port = int(own[1]) if isinstance(own, tuple) else 80
 
     def data_received(self, data: bytes) -> None:
         self._protocol.receive_data(data)

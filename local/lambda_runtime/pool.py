@@ -9,13 +9,12 @@ from uuid import uuid4
 import orjson
 
 from fullon.kernel.clock import Clock, SystemClock
-from fullon.runtime.gateway.invocation import FunctionError, FunctionNotFound, RequestTooLarge
+from fullon.runtime.gateway.invocation import PAYLOAD_LIMIT, FunctionError, FunctionNotFound, RequestTooLarge
 from fullon.runtime.manifest import Function
 from local.lambda_runtime import environment
 from local.lambda_runtime.fleet import Fleet, Limits
 from local.lambda_runtime.function_log import FunctionLog
 from local.lambda_runtime.invocation import Invocation
-from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT
 from local.lambda_runtime.worker import Launch
 
 _STOP_SECONDS = 2.0

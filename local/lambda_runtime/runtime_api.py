@@ -14,8 +14,7 @@ from typing import Protocol, cast
 import httptools
 import orjson
 
-PAYLOAD_LIMIT = 6 * 1024 * 1024
-"""Bytes of a synchronous invocation's event, and of its answer."""
+from fullon.runtime.gateway.invocation import PAYLOAD_LIMIT
 
 _PREFIX = b"/2018-06-01/runtime/"
 _NEXT = _PREFIX + b"invocation/next"

@@ -19,6 +19,7 @@ import psutil
 
 from fullon.kernel.clock import Clock
 from fullon.runtime.gateway.invocation import (
+    PAYLOAD_LIMIT,
     FunctionCrashed,
     FunctionError,
     FunctionInitFailed,
@@ -30,7 +31,7 @@ from fullon.runtime.manifest import Function
 from local.lambda_runtime import environment
 from local.lambda_runtime.function_log import LINE_LIMIT, FunctionLog
 from local.lambda_runtime.invocation import Invocation
-from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT, RuntimeConnection, listen
+from local.lambda_runtime.runtime_api import RuntimeConnection, listen
 
 _LAST_WORDS_SECONDS = 0.25
 """How long after a process has ended its last answer may still be in the socket, and its last line in the pipe."""

@@ -6,11 +6,14 @@ the functions' own business. Refusals are reused like permissions; failures are 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from fullon.kernel.clock import Clock
+from fullon.runtime.gateway import refusals
 from fullon.runtime.gateway.invocation import InvokeFailure, Invoker
+from fullon.runtime.gateway.responses import HttpResponse
 
 CACHE_SIZE = 10_000
 
@@ -48,6 +51,26 @@ class Authorizer:
             del self._known[identity]
             return None
         return entry[1]
+
+    async def admit(
+        self, event: dict[str, Any], question: Callable[[dict[str, Any], str], dict[str, Any]], request_id: str
+    ) -> HttpResponse | None:
+        """Put the caller's identity into a request's event, or say how the request is refused.
+
+        Args:
+            question: makes the authorizer's event of the request's and the identity source.
+
+        Raises:
+            AuthorizerFailed: there is no decision.
+        """
+        identity = event["headers"].get("authorization")
+        if not identity:
+            return refusals.unauthorized(request_id)
+        decision = self.remembered(identity) or await self.ask(identity, question(event, identity), request_id)
+        if not decision.allowed:
+            return refusals.forbidden(request_id)
+        event["requestContext"]["authorizer"] = {"lambda": decision.context}
+        return None
 
     async def ask(self, identity: str, event: dict[str, Any], request_id: str) -> Decision:
         """Invoke the function; requests of one identity that arrive meanwhile share the answer.

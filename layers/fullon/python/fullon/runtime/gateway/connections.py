@@ -25,10 +25,12 @@ class Sent(Enum):
 
 
 class Wire(Protocol):
-    """One WebSocket, by whatever server; ``last_active`` is the loop's time, ``peer`` the client's address."""
+    """One WebSocket, by whatever server; ``last_active`` is the loop's time, ``peer`` the client's address, ``port``
+    the server's."""
 
     last_active: float
     peer: str
+    port: int
 
     def accept(self) -> bool:
         """Open the connection; False when the client has gone meanwhile."""

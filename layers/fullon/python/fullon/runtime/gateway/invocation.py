@@ -14,6 +14,11 @@ from typing import Any, ClassVar, Protocol
 
 from fullon.kernel.errors import FullonError
 
+UNAUTHORIZED = "Unauthorized"
+"""By an error of this text an authorizer refuses a WebSocket; it is an answer and no fault."""
+PAYLOAD_LIMIT = 6 * 1024 * 1024
+"""Bytes of an event or an answer (AWS Lambda quota, synchronous invocation)."""
+
 
 class Invoker(Protocol):
     """Runs a function with an event and gives its answer; the pool of execution environments is one."""

@@ -58,7 +58,6 @@ class SocketApi:
         functions: runs them.
         manifest: names the websocket function with its routes, and the authorizer.
         events: makes their events.
-        port: of the server, as the events tell it.
         new_id: makes a connection's id.
     """
 
@@ -70,7 +69,6 @@ class SocketApi:
         limits: SocketLimits,
         log: EventLog,
         *,
-        port: int,
         new_id: Callable[[], str] = new_identifier,
     ) -> None:
         function = manifest.websocket
@@ -82,7 +80,6 @@ class SocketApi:
         self._authorizer = manifest.authorizer.name if manifest.authorizer else None
         self._events = events
         self._log = log
-        self._port = port
         self._new_id = new_id
         self._wires: dict[Wire, Connection | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -121,7 +118,7 @@ class SocketApi:
     # -- what happens on a wire
 
     def opening(self, wire: Wire, target: str, headers: Iterable[tuple[str, str]]) -> None:
-        handshake = read_handshake(target, headers, source_address=wire.peer, port=self._port)
+        handshake = read_handshake(target, headers, source_address=wire.peer, port=wire.port)
         self._spawn(self._open(wire, handshake))
 
     def received(self, wire: Wire, text: str) -> None:

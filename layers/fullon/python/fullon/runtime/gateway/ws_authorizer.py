@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fullon.runtime.gateway.authorizer import AuthorizerFailed
-from fullon.runtime.gateway.invocation import FunctionError, InvokeFailure, Invoker
+from fullon.runtime.gateway.invocation import UNAUTHORIZED, FunctionError, InvokeFailure, Invoker
 
 _ACTION = "execute-api:Invoke"
 
@@ -34,7 +34,7 @@ async def authorize(pool: Invoker, function: str, event: Mapping[str, Any], requ
     try:
         answer = await pool.invoke(function, dict(event), request_id=request_id)
     except FunctionError as error:
-        if error.message == "Unauthorized":
+        if error.message == UNAUTHORIZED:
             raise Unauthorized from error
         raise AuthorizerFailed(str(error)) from error
     except InvokeFailure as error:
