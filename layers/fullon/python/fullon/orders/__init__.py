@@ -1,0 +1,1 @@
+"""Orders, fills, positions, balances, profit and loss."""
