@@ -1,8 +1,13 @@
-"""The app: all stacks of one profile. ``python -m infra.app --profile small`` writes them to ``cdk.out``."""
+"""The app: all stacks of one profile. ``python -m infra.app --profile small`` writes them to ``cdk.out``.
+
+Templates alone need nothing but this checkout. With ``--bundle`` (``cdk deploy -c bundle=true``) the functions'
+artefacts are built with them, for which uv fetches wheels it has not seen yet; without, CloudFormation refuses them.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 
 import aws_cdk as cdk
@@ -27,7 +32,7 @@ def build(profile: Profile, *, bundle: bool = True, outdir: str | None = None) -
     """All stacks of an installation, not yet synthesised.
 
     Args:
-        bundle: build the functions' artefacts; without, their folders are empty (tests).
+        bundle: build the functions' artefacts; without, the templates cannot be deployed (tests, checks).
         outdir: where ``synth()`` writes; None lets the CDK command say, or takes ``cdk.out``.
     """
     app = cdk.App(
@@ -35,7 +40,7 @@ def build(profile: Profile, *, bundle: bool = True, outdir: str | None = None) -
         analytics_reporting=False,
         default_stack_synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=not profile.emulated),
         context={VALIDATE: True},
-        post_cli_context=None if bundle else {SKIP_BUNDLING: []},
+        post_cli_context={SKIP_BUNDLING: ["**"] if bundle else []},
     )
     manifest = manifests.load()
     network = Network(app, "Network", profile=profile)
@@ -64,14 +69,23 @@ def build(profile: Profile, *, bundle: bool = True, outdir: str | None = None) -
 
 def main() -> None:
     """Synthesise one profile."""
-    parser = argparse.ArgumentParser(prog="python -m infra.app", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.app", description="Synthesise one profile.")
     parser.add_argument("--profile", choices=sorted(PROFILES), default=os.environ.get("FULLON_PROFILE", "small"))
     parser.add_argument(
         "--out", metavar="FOLDER", help="where the templates go; cdk.out, or where the cdk command says"
     )
-    parser.add_argument("--no-bundle", action="store_true", help="templates only, without the functions' artefacts")
+    parser.add_argument(
+        "--bundle", action="store_true", help="build the functions' artefacts too, as a deployment needs"
+    )
     options = parser.parse_args()
-    build(PROFILES[options.profile], bundle=not options.no_bundle, outdir=options.out).synth()
+    bundle = options.bundle or _asked_by_command()
+    build(PROFILES[options.profile], bundle=bundle, outdir=options.out).synth()
+
+
+def _asked_by_command() -> bool:
+    """Whether the CDK command was given ``-c bundle=true``; it hands its context on in the environment."""
+    context = json.loads(os.environ.get("CDK_CONTEXT_JSON") or "{}")
+    return str(context.get("bundle", "")).lower() == "true"
 
 
 if __name__ == "__main__":

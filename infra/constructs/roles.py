@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 #: Lambda places network interfaces itself; these calls take no resource (AWS service authorization reference, EC2).
@@ -40,6 +41,18 @@ def function_role(scope: Construct, name: str, group: logs.ILogGroup, *, in_netw
             iam.PolicyStatement(sid="NetworkInterfaces", actions=list(NETWORK_INTERFACES), resources=["*"])
         )
     return role
+
+
+def read_secrets(role: iam.Role, secrets: Sequence[secretsmanager.ISecret]) -> None:
+    """Let ``role`` read these secrets and no other."""
+    if secrets:
+        role.add_to_policy(
+            iam.PolicyStatement(
+                sid="Secrets",
+                actions=["secretsmanager:GetSecretValue"],
+                resources=[secret.secret_arn for secret in secrets],
+            )
+        )
 
 
 def control_daemons(role: iam.Role, stack: Stack, cluster: str, daemons: Sequence[str], actions: Sequence[str]) -> None:

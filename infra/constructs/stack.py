@@ -29,8 +29,13 @@ def named(profile: Profile, stack: str, purpose: str, *, keeps: bool = False) ->
     """
     return StackArguments(
         env=Environment(account=profile.account or None, region=profile.region),
-        stack_name=f"{profile.prefix}-{stack.lower()}",
+        stack_name=stack_name(profile, stack),
         description=f"Fullon ({profile.name}): {purpose}",
         termination_protection=keeps and profile.retain,
         tags={"application": "fullon", "profile": profile.name},
     )
+
+
+def stack_name(profile: Profile, stack: str) -> str:
+    """What CloudFormation calls a stack."""
+    return f"{profile.prefix}-{stack.lower()}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from aws_cdk import Stack
-from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from fullon.runtime.manifest import Manifest
+from infra.constructs.artefacts import Artefacts
 from infra.constructs.function import DomainFunction
+from infra.constructs.http_api import HttpRoutes
+from infra.constructs.roles import control_daemons
+from infra.constructs.schedule import Schedule
 from infra.constructs.stack import named
 from infra.settings import Profile
 from infra.stacks.data import Data
@@ -21,7 +24,8 @@ class Api(Stack):
     Attributes:
         functions: by their names in the manifest: those of kind ``http`` and ``schedule``.
         api: the API; its stage is ``$default``.
-        host: its host name; CloudFront's origin for ``/api/*``, ``/health``, ``/docs`` and the like.
+        access_log: one line for each request.
+        host: its host name; CloudFront's origin for what is not the dashboard.
     """
 
     def __init__(
@@ -36,6 +40,30 @@ class Api(Stack):
         realtime: Realtime,
     ) -> None:
         super().__init__(scope, id, **named(profile, id, "HTTP API and its functions"))
-        self.functions: dict[str, DomainFunction] = {}
-        self.api = apigateway.CfnApi(self, "Api", name=f"{profile.prefix}-api", protocol_type="HTTP")
-        self.host = f"{self.api.ref}.execute-api.{self.region}.{self.url_suffix}"
+        artefacts = Artefacts(self, "Artefacts", profile=profile)
+        entries = (*manifest.of_kind("http"), *manifest.of_kind("schedule"))
+        self.functions: dict[str, DomainFunction] = {
+            entry.name: DomainFunction(self, entry, profile=profile, artefacts=artefacts, network=network, data=data)
+            for entry in entries
+        }
+        routes = HttpRoutes(
+            self,
+            "Http",
+            profile=profile,
+            authorizer=realtime.authorizer,
+            identity_seconds=realtime.identity_seconds,
+        )
+        daemons = [daemon.name for daemon in manifest.daemons]
+        for entry in entries:
+            made = self.functions[entry.name]
+            if entry.kind == "http":
+                routes.add(entry, made.function)
+            else:
+                Schedule(self, f"Schedule-{entry.name}", entry, profile=profile, function=made.function)
+            if entry.permissions:
+                control_daemons(made.role, self, profile.cluster_name, daemons, entry.permissions)
+        self.api = routes.api
+        self.access_log = routes.access_log
+        self.host = routes.host
+        CfnOutput(self, "HttpApi", value=self.api.ref, description="Identifier of the HTTP API")
+        CfnOutput(self, "HttpAddress", value=f"https://{self.host}", description="HTTP API")

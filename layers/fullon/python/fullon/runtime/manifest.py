@@ -18,6 +18,7 @@ from fullon.kernel.errors import Invalid
 
 FunctionKind = Literal["http", "authorizer", "websocket", "task", "schedule"]
 Network = Literal["data", "control", "connections"]
+Secret = Literal["jwt", "encryption", "admin"]
 
 HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 MEMORY_MEGABYTES = range(128, 10_241)
@@ -53,7 +54,7 @@ class Function:
     authorizer, optionally ending in ``{proxy+}``. ``concurrency`` bounds the execution environments, ``None``
     leaves it to the platform. ``identity_ttl`` (authorizer only) is how many seconds an answer is reused. ``schedule``
     (kind ``schedule`` only) is how often it runs, as EventBridge writes it, ``rate(5 minutes)``; it also runs after
-    each deployment.
+    each deployment. ``secrets`` are those it may read beside the logins of the stores that it reaches.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Function:
     memory: int
     timeout: int
     network: tuple[Network, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     permissions: tuple[str, ...] = ()
     layers: tuple[str, ...] = ("dependencies", "fullon")
     routes: tuple[str, ...] = ()
@@ -262,6 +264,7 @@ def _function(entry: _Entry) -> Function:
         memory=entry.number("memory", MEMORY_MEGABYTES),
         timeout=entry.number("timeout", range(1, longest + 1)),
         network=_networks(entry, ()),
+        secrets=_secrets(entry),
         permissions=entry.texts("permissions", ()),
         layers=entry.texts("layers", ("dependencies", "fullon")),
         routes=entry.texts("routes", ()),
@@ -304,6 +307,14 @@ def _is_rate(text: str) -> bool:
     """EventBridge wants the singular for one and the plural for more."""
     rate = _RATE.fullmatch(text)
     return rate is not None and (rate[1] == "1") == (rate[3] == "")
+
+
+def _secrets(entry: _Entry) -> tuple[Secret, ...]:
+    names = entry.texts("secrets", ())
+    for name in names:
+        if name not in get_args(Secret):
+            raise entry.fail("secrets", f"knows only {', '.join(get_args(Secret))}, not {name}")
+    return cast("tuple[Secret, ...]", names)
 
 
 def _public_route(entry: _Entry, text: str) -> PublicRoute:
