@@ -1,0 +1,43 @@
+"""What is dear to build is built once for all tests of this folder; they run in one process of a parallel run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.image import Stage, carry_out, send_context
+from tools.packaging import ARM64, Artefacts, Target, build
+from tools.packaging.requirements import ROOT
+from tools.packaging.targets import find_python
+
+
+@pytest.fixture(scope="session")
+def local_artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
+    """Everything for this machine's Python."""
+    return build(Target.local(), tmp_path_factory.mktemp("artefacts") / "local")
+
+
+@pytest.fixture(scope="session")
+def arm_artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
+    """Everything as it is deployed."""
+    return build(ARM64, tmp_path_factory.mktemp("artefacts") / "arm64")
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[Stage]:
+    """The image of the daemons, by the commands of its Dockerfile, on the Python it names if that is here."""
+    named = find_python(ARM64.python)
+    base = named.path if named else Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
+    with tempfile.TemporaryDirectory(prefix="fullon-image-") as directory:
+        Path(directory).chmod(0o755)
+        python, context = Path(directory, "python"), Path(directory, "context")
+        subprocess.run([base, "-m", "venv", python], check=True, capture_output=True)
+        context.mkdir()
+        send_context(ROOT, context)
+        stages = carry_out(ROOT / "daemons" / "Dockerfile", context, Path(directory), python / "bin" / "python")
+        yield stages["daemon"]

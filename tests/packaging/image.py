@@ -1,0 +1,189 @@
+"""Carries out a Dockerfile without an engine: each stage is a folder, and the base is a fresh virtual environment.
+
+Only what our Dockerfile uses is known; another instruction is an error. Commands run as written, which is why the
+Dockerfile names what they write by relative paths. What needs a kernel's help is left to the caller: the user, and
+that nothing but the volumes can be written to.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.bootstrap import environment
+
+_SECONDS = 600
+
+
+@dataclass
+class Stage:
+    """A stage that was carried out; the last one is the image.
+
+    Attributes:
+        root: folder that stands for ``/``.
+        python: of the virtual environment that stands for the base image.
+    """
+
+    root: Path
+    python: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    folder: str = "/"
+    user: str = ""
+    volumes: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    health: tuple[str, ...] = ()
+    health_options: tuple[str, ...] = ()
+
+    def inside(self, path: str) -> Path:
+        """Where a path of the image lies here."""
+        return self.root / str(Path(self.folder, path)).lstrip("/")
+
+    def variables(self) -> dict[str, str]:
+        """The image's environment, paths as they are here, and what pip of this machine needs."""
+        moved = {key: re.sub(r"(^|:)/", rf"\g<1>{self.root}/", value) for key, value in self.environment.items()}
+        return moved | {"PATH": f"{self.python.parent}:{os.defpath}"}
+
+    def arguments(self, command: tuple[str, ...]) -> list[str]:
+        """A command of the image, its program found as the image would find it."""
+        program = shutil.which(command[0], path=self.variables()["PATH"])
+        assert program is not None, f"{command[0]} is not in the image"
+        return [program, *command[1:]]
+
+    def contents(self) -> dict[str, tuple[int, float]]:
+        """Every file outside of the volumes, with its size and time."""
+        volumes = tuple(self.inside(volume) for volume in self.volumes)
+        return {
+            str(path): (path.lstat().st_size, path.lstat().st_mtime)
+            for path in self.root.rglob("*")
+            if not any(volume in (path, *path.parents) for volume in volumes)
+        }
+
+
+def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
+    """The instructions of a Dockerfile and their arguments, continued lines joined, without comments."""
+    lines = [line for line in dockerfile.read_text().splitlines() if not line.lstrip().startswith("#")]
+    for line in re.sub(r"\\\n", " ", "\n".join(lines)).splitlines():
+        if line.strip():
+            keyword, _, arguments = line.strip().partition(" ")
+            yield keyword.upper(), " ".join(arguments.split()) if keyword.upper() != "RUN" else arguments.strip()
+
+
+def carry_out(dockerfile: Path, context: Path, into: Path, python: Path) -> dict[str, Stage]:
+    """Build every stage below ``into``; ``context`` is what ``.dockerignore`` lets through."""
+    stages: dict[str, Stage] = {}
+    defaults: dict[str, str] = {}
+    stage: Stage | None = None
+    for keyword, arguments in instructions(dockerfile):
+        if keyword == "FROM":
+            base, _, name = arguments.partition(" AS ")
+            root = into / name
+            root.mkdir()
+            before = stages.get(base)
+            stage = Stage(root, python) if before is None else _continue(before, root)
+            stages[name] = stage
+            (root / "tmp").mkdir(exist_ok=True)
+        elif keyword == "ARG" and stage is None:
+            key, _, value = arguments.partition("=")
+            defaults[key] = value
+        else:
+            assert stage is not None, f"{keyword} before FROM"
+            _carry_out(stage, keyword, arguments, context, stages)
+    assert "PYTHON_IMAGE" in defaults
+    return stages
+
+
+def _continue(before: Stage, root: Path) -> Stage:
+    shutil.copytree(before.root, root, dirs_exist_ok=True)
+    return Stage(
+        root, before.python, dict(before.environment), before.folder, before.user, before.volumes,
+        before.command, before.health, before.health_options,
+    )  # fmt: skip
+
+
+def _carry_out(stage: Stage, keyword: str, arguments: str, context: Path, stages: Mapping[str, Stage]) -> None:
+    match keyword:
+        case "WORKDIR":
+            stage.folder = str(Path(stage.folder, arguments))
+            stage.inside(".").mkdir(parents=True, exist_ok=True)
+        case "ENV":
+            stage.environment |= dict(word.split("=", 1) for word in shlex.split(arguments))
+        case "COPY":
+            _copy(stage, arguments, context, stages)
+        case "RUN":
+            done = subprocess.run(
+                ["sh", "-ec", arguments], cwd=stage.inside("."), env={**environment(), **stage.variables()},
+                timeout=_SECONDS, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, f"RUN {arguments}:\n{done.stdout}\n{done.stderr}"
+        case "USER":
+            stage.user = arguments
+        case "VOLUME":
+            stage.volumes = tuple(json.loads(arguments))
+        case "CMD":
+            stage.command = tuple(json.loads(arguments))
+        case "HEALTHCHECK":
+            options, _, command = arguments.partition(" CMD ")
+            stage.health, stage.health_options = tuple(json.loads(command)), tuple(options.split())
+        case "STOPSIGNAL" | "EXPOSE":
+            pass
+        case _:
+            raise AssertionError(f"{keyword} is not known here")
+
+
+def _copy(stage: Stage, arguments: str, context: Path, stages: Mapping[str, Stage]) -> None:
+    source_root = context
+    words = arguments.split()
+    if words[0].startswith("--from="):
+        source_root = stages[words.pop(0).removeprefix("--from=")].root
+    *sources, destination = words
+    to = stage.inside(destination)
+    for source in sources:
+        found = sorted(source_root.glob(source.lstrip("/")))
+        assert found, f"COPY {source}: not in the context"
+        for path in found:
+            if path.is_dir():
+                shutil.copytree(path, to, dirs_exist_ok=True)
+            else:
+                folder = to if destination.endswith("/") else to.parent
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, folder / path.name if destination.endswith("/") else to)
+
+
+def send_context(root: Path, into: Path) -> None:
+    """Copy what ``.dockerignore`` lets through: the last pattern that matches a path or a folder above it decides."""
+    patterns = [
+        line.strip()
+        for line in (root / ".dockerignore").read_text().splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+    top = {pattern[1:].split("/")[0] for pattern in patterns if pattern.startswith("!")}
+    for name in sorted(top):
+        for path in sorted((root / name).rglob("*")):
+            inside = path.relative_to(root)
+            if path.is_file() and not _ignored(inside, patterns):
+                (into / inside).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, into / inside)
+
+
+def _ignored(path: Path, patterns: list[str]) -> bool:
+    ignored = False
+    for pattern in patterns:
+        bare = pattern.removeprefix("!")
+        names = [str(each) for each in (path, *path.parents)][:-1]
+        if any(_matches(name, bare) for name in names):
+            ignored = not pattern.startswith("!")
+    return ignored
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if pattern.startswith("**/"):
+        return fnmatch.fnmatchcase(name.rsplit("/", 1)[-1], pattern[3:])
+    return name.count("/") == pattern.count("/") and fnmatch.fnmatchcase(name, pattern)
