@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.rules.templates import Deployment, Finding, Rule, found
+from infra.rules.templates import Deployment, Finding, Resource, Rule, found
 
 #: What a value looks like that is a secret wherever it stands.
 _SHAPES: Mapping[str, re.Pattern[str]] = {
@@ -23,42 +23,41 @@ _POINTER = re.compile(
     r"rotation|kms|description",
     re.IGNORECASE,
 )
-_REFERENCE = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
+#: What is filled in when it is deployed: by Secrets Manager, or by CloudFormation as a whole.
+_REFERENCE = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):|^(\$\{[^}]*\})?$")
 
 
 def no_secret_value_in_any_template(deployment: Deployment) -> Iterator[Finding]:
     """No template holds a secret's value: those are generated in the account and referred to."""
     rule = no_secret_value_in_any_template
     for resource in deployment.resources():
-        for name, value in _texts(resource.properties, ""):
+        for name, value in _texts(deployment, resource, resource.properties, ""):
             for what, shape in _SHAPES.items():
                 if shape.search(value):
                     yield found(rule, resource, f"{name} holds {what}.")
-            if _NAMED.search(name) and not _POINTER.search(name) and not _REFERENCE.search(value) and value:
+            if _NAMED.search(name) and not _POINTER.search(name) and not _REFERENCE.search(value):
                 yield found(rule, resource, f"{name} holds a literal value.")
         if resource.kind == "AWS::SecretsManager::Secret" and "GenerateSecretString" not in resource.properties:
             yield found(rule, resource, "Its value is not generated in the account.")
 
 
-def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Every literal text, with the name of the property or variable that holds it."""
+def _texts(deployment: Deployment, resource: Resource, value: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Every text, with the name of the property or variable that holds it; expressions as one text."""
     match value:
         case str():
             yield name, value
         case list():
             for each in value:
-                yield from _texts(each, name)
+                yield from _texts(deployment, resource, each, name)
         case Mapping():
+            if len(value) == 1 and next(iter(value)).startswith(("Ref", "Fn::")):
+                yield name, deployment.text(resource, value)
+                return
             # ECS and CloudFront write a variable or a header as {"Name": …, "Value": …}.
             variable = value.get("Name") or value.get("HeaderName")
             for key, each in value.items():
                 is_variable = isinstance(variable, str) and key in {"Value", "HeaderValue"}
-                yield from _texts(each, str(variable) if is_variable else _named(name, str(key)))
-
-
-def _named(name: str, key: str) -> str:
-    """An intrinsic function has the name of what it stands for."""
-    return name if key == "Ref" or key.startswith("Fn::") else key
+                yield from _texts(deployment, resource, each, str(variable) if is_variable else str(key))
 
 
 RULES: tuple[Rule, ...] = (no_secret_value_in_any_template,)
