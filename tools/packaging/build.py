@@ -97,6 +97,7 @@ def build_part(name: str, target: Target, folder: Path, *, strict: bool = False)
             except OSError:
                 if not kept.is_dir():  # else another process was faster with the same content
                     raise
+        os.utime(kept)  # settling has dated it 1980, and the oldest is what is forgotten
         _forget_old(kept.parent)
     if folder.exists():
         shutil.rmtree(folder)
