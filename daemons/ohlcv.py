@@ -16,7 +16,7 @@ from fullon.market.candles_store import Writer
 from fullon.market.errors import Superseded
 from fullon.market.live_cache import LiveCache
 from fullon.market.trade_collector import TradeCollector
-from fullon.runtime import daemon
+from fullon.runtime import daemon, metrics
 from fullon.venues import cache, store
 from fullon.venues.clock import VenueClock
 from fullon.venues.connect import connect
@@ -93,7 +93,7 @@ async def _collect(
         venue,
         data,
         wanted,
-        CandleCheck(data, clock, container.candle_transaction, writer),
+        CandleCheck(data, clock, container.candle_transaction, writer, metrics.collecting()),
         live,
         owner=context.lease.holder,
         venue_clock=clock,
@@ -111,6 +111,7 @@ async def _collect(
         leading=lambda: context.leading,
         troubles=troubles,
         progress=pulse.count,
+        figures=metrics.collecting(),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(candles.run())

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable, Mapping, Sequence
 
 from fullon.fleet import cache as fleet
 from fullon.identity.cache import REVOKED_CHANNEL
+from fullon.kernel.clock import to_milliseconds
 from fullon.kernel.errors import Invalid
 from fullon.kernel.retry import Troubles, insist
-from fullon.runtime import daemon, manifest
+from fullon.runtime import daemon, manifest, metrics, tracing
 from fullon.streams import cache
 from fullon.streams.credentials import CredentialSource
 from fullon.streams.fanout import Fanout
 from fullon.streams.feeds import Changes, Trades
 from fullon.streams.gateway import GatewayClient
 from fullon.streams.model import Channel
+from fullon.streams.outbox import Topic
 from fullon.streams.registry import Registry
+from fullon.streams.store import ConnectionRecord, Subscription
 
 TICK_SECONDS = 1.0
 #: How many silent connections are asked for at each tick.
@@ -44,8 +48,18 @@ async def work(context: daemon.Context) -> None:
         else:
             changes.read(channel, key)
 
-    fanout = Fanout(gateway, later=loop.call_later, now=loop.time, lost=lambda name: registry.lost(name), wanted=wanted)
-    registry = Registry(container.connection, fanout, container.clock, troubles.outage("connections"))
+    def sampled(topic: Topic) -> None:
+        metrics.record(metrics.PUSH_DELAY, to_milliseconds(container.clock.now()) - topic.ts)
+
+    fanout = Fanout(
+        gateway,
+        later=loop.call_later,
+        now=loop.time,
+        lost=lambda name: registry.lost(name),
+        wanted=wanted,
+        sampled=sampled,
+    )
+    registry = Registry(container.connection, fanout, container.clock, troubles.outage("connections"), begun=_begun)
     changes = Changes(
         container.valkey,
         fanout,
@@ -64,12 +78,27 @@ async def work(context: daemon.Context) -> None:
             tasks.create_task(changes.run())
             tasks.create_task(trades.run())
             tasks.create_task(registry.run())
-            tasks.create_task(_tick(registry, fanout, gateway, pulse))
+            tasks.create_task(_tick(registry, fanout, gateway, trades, pulse))
     finally:
         await gateway.close()
 
 
-async def _tick(registry: Registry, fanout: Fanout, gateway: GatewayClient, pulse: daemon.Pulse) -> None:
+def _begun(record: ConnectionRecord, fresh: Sequence[Subscription]) -> Mapping[tuple[str, str], Callable[[], None]]:
+    """Log new subscriptions with the traces they come from; a span of each lasts until its first frame was taken."""
+    traces = {trace.trace_id for each in fresh if (trace := tracing.parse_traceparent(each.trace)) is not None}
+    facts = {"connection_id": record.connection_id, "user_id": str(record.identity.user_id), "count": len(fresh)}
+    for trace_id in sorted(traces):
+        _log.info("subscriptions begun", extra={**facts, "trace_id": trace_id})
+    return {
+        (each.channel, each.key): tracing.caused(each.trace, f"first push {each.channel}").end
+        for each in fresh
+        if tracing.is_kept(each.trace)
+    }
+
+
+async def _tick(
+    registry: Registry, fanout: Fanout, gateway: GatewayClient, trades: Trades, pulse: daemon.Pulse
+) -> None:
     """What has to happen by the clock: expiries, and a look at connections that are silent."""
     pushes, losses = 0, gateway.losses
     while True:
@@ -82,7 +111,13 @@ async def _tick(registry: Registry, fanout: Fanout, gateway: GatewayClient, puls
                 subscriber.heard_at = float("-inf")
         registry.look_at_silent(LOOKS if gateway.reachable else 1)
         pulse.count(fanout.pushes - pushes)
+        metrics.count(metrics.PUSHES, fanout.pushes - pushes)
         pushes = fanout.pushes
+        metrics.gauge(metrics.PUSHES_WAITING, gateway.waiting)
+        metrics.gauge(metrics.CONNECTIONS, len(fanout.subscribers))
+        metrics.gauge(metrics.SUBSCRIPTIONS, sum(len(each.keys) for each in fanout.subscribers.values()))
+        metrics.gauge(metrics.STREAM_LAG, trades.milliseconds_behind)
+        metrics.gauge(metrics.STREAM_DEPTH, trades.entries_behind)
 
 
 if __name__ == "__main__":

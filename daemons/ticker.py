@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fullon.kernel.retry import Troubles
 from fullon.market.live_cache import LiveCache
 from fullon.market.tick_collector import TickPublisher, collect
-from fullon.runtime import daemon
+from fullon.runtime import daemon, metrics
 from fullon.venues import cache, store
 from fullon.venues.connect import connect
 from fullon.venues.model import Symbol, Venue
@@ -23,7 +23,9 @@ async def work(context: daemon.Context) -> None:
     container, heartbeat = context.container, context.heartbeat
     troubles = Troubles(_log)
     pulse = daemon.Pulse(heartbeat, troubles)
-    publisher = TickPublisher(LiveCache(container.valkey, context.name), context.lease.holder, troubles, pulse.count)
+    publisher = TickPublisher(
+        LiveCache(container.valkey, context.name), context.lease.holder, troubles, pulse.count, metrics.collecting()
+    )
     rung = asyncio.Event()
 
     async def load() -> Catalogue:

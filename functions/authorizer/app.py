@@ -21,6 +21,7 @@ from fullon.identity.errors import InvalidCredential
 from fullon.identity.model import Identity, Kind, Scope
 from fullon.kernel.errors import Unauthenticated, Unavailable
 from fullon.runtime.container import Container
+from fullon.runtime.logging import bind
 
 Event = Mapping[str, Any]
 
@@ -30,6 +31,8 @@ _KEYS_REMEMBERED = 1000
 
 class Unauthorized(Exception):
     """API Gateway answers 401 to an error of exactly this text; any other text would be a 500."""
+
+    is_an_answer = True
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
@@ -100,6 +103,7 @@ class Authorizer:
         }
 
     async def _confirmed(self, identity: Identity) -> Identity:
+        bind(user_id=str(identity.user_id))
         confirmed = await self._container.principals.confirm(identity)
         if confirmed.kind is Kind.API_KEY:
             await self._note_use(confirmed.session)

@@ -16,6 +16,7 @@ from fullon.fleet import store
 from fullon.fleet.model import ServiceReport
 from fullon.fleet.service import Journal
 from fullon.identity.model import Identity
+from fullon.runtime import tracing
 from fullon.runtime.container import Container
 from fullon.runtime.http import AdminCaller, Stores
 from fullon.runtime.problems import responses
@@ -85,7 +86,7 @@ def _journal(stores: Container, caller: Identity) -> Journal:
         now = stores.clock.now()
         actor = str(caller.user_id)
         async with stores.transaction() as connection:
-            await store.want(connection, service, desired, actor, now)
+            await store.want(connection, service, desired, actor, now, tracing.traceparent())
             await audit.append(
                 connection,
                 at=now,

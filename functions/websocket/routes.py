@@ -16,7 +16,7 @@ from fullon.identity.errors import SessionEnded
 from fullon.identity.model import Identity
 from fullon.kernel.errors import FullonError, LimitExceeded, Unavailable
 from fullon.runtime import logging as context
-from fullon.runtime import manifest
+from fullon.runtime import manifest, tracing
 from fullon.runtime.container import Container
 from fullon.runtime.problems import problem, status_of
 from fullon.streams.catalogue import Catalogue
@@ -91,6 +91,7 @@ class Routes:
                 clock=container.clock,
                 processes=[fleet.key(daemon.name) for daemon in manifest.load().daemons],
                 limits=self._limits,
+                trace=tracing.traceparent,
             )
         return self._made
 
@@ -116,6 +117,8 @@ def _identity(request: Mapping[str, Any]) -> Identity:
         SessionEnded: it said nothing that can be read; the function never trusts anything else.
     """
     try:
-        return Identity.from_context(request["authorizer"])
+        identity = Identity.from_context(request["authorizer"])
     except (KeyError, TypeError, ValueError) as error:
         raise SessionEnded from error
+    context.bind(user_id=str(identity.user_id))
+    return identity

@@ -112,22 +112,39 @@ async def events(connection: Connection, name: str, limit: int = 50) -> list[tup
     return [(row["at"], row["instance"], ProcessStatus(row["status"]), row["message"]) for row in rows]
 
 
-async def want(connection: Connection, name: str, desired: int, changed_by: str, at: datetime) -> int | None:
+async def want(
+    connection: Connection, name: str, desired: int, changed_by: str, at: datetime, trace: str | None = None
+) -> int | None:
     """Write down how many tasks of a daemon an admin wants, and forget that it was put down.
 
     Nobody else decides about this service until the transaction ends. Returns what was wanted before.
+
+    Args:
+        trace: W3C traceparent of the request, for the process that it starts.
     """
     before = await lock_want(connection, name)
     await connection.execute(
-        "INSERT INTO service_wants (name, desired, changed_by, changed_at) VALUES ($1, $2, $3, $4)"
+        "INSERT INTO service_wants (name, desired, changed_by, changed_at, trace) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT (name) DO UPDATE"
-        " SET desired = $2, changed_by = $3, changed_at = $4, failed_at = NULL, failure = NULL",
+        " SET desired = $2, changed_by = $3, changed_at = $4, failed_at = NULL, failure = NULL, trace = $5",
         name,
         desired,
         changed_by,
         at,
+        trace,
     )
     return None if before is None else before.desired
+
+
+async def cause(connection: Connection, name: str, within: float) -> str | None:
+    """The trace of whoever asked for this daemon in the last ``within`` seconds."""
+    trace: str | None = await connection.fetchval(
+        "SELECT trace FROM service_wants"
+        " WHERE name = $1 AND desired > 0 AND changed_at > clock_timestamp() - make_interval(secs => $2)",
+        name,
+        within,
+    )
+    return trace
 
 
 async def wanted(connection: Connection) -> dict[str, int]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fullon.kernel.timeframes import DAY_MS, MINUTE_MS
 from fullon.market import candles_store, recent_bars
 from fullon.market.candles_store import Writer
+from fullon.market.figures import SILENT, Figures
 from fullon.market.recent_bars import RecentBars
 from fullon.venues.clock import VenueClock
 from fullon.venues.model import Symbol
@@ -59,6 +60,7 @@ class CandleCheck:
     Args:
         transaction: opens one on the candle database.
         writer: whose fence guards it.
+        figures: told how many minutes were stored.
     """
 
     def __init__(
@@ -67,11 +69,13 @@ class CandleCheck:
         clock: VenueClock,
         transaction: Callable[[], AbstractAsyncContextManager[Connection]],
         writer: Writer,
+        figures: Figures = SILENT,
     ) -> None:
         self._data = data
         self._clock = clock
         self._transaction = transaction
         self._writer = writer
+        self._figures = figures
 
     async def begin(self, symbol: Symbol) -> int:
         """Where to read from: a little before the mark, or as many days back as the symbol asks for."""
@@ -99,6 +103,7 @@ class CandleCheck:
                 await candles_store.guard(connection, self._writer)
                 changed = await candles_store.put_candles(connection, [(symbol.symbol_id, bar) for bar in closed])
                 await candles_store.set_verified(connection, symbol.symbol_id, until)
+            self._figures.candles_stored(len(changed))
         more = until > since + OVERLAP * MINUTE_MS and until + MINUTE_MS < self._clock.now()
         return Checked(
             listed={bar.ts: bar for bar in closed},
@@ -112,7 +117,8 @@ class CandleCheck:
         """Store minutes as the stream closed them, ahead of their check."""
         async with self._transaction() as connection:
             await candles_store.guard(connection, self._writer)
-            await candles_store.put_candles(connection, [(symbol.symbol_id, bar) for symbol, bar in bars])
+            changed = await candles_store.put_candles(connection, [(symbol.symbol_id, bar) for symbol, bar in bars])
+        self._figures.candles_stored(len(changed))
 
     async def stored(self, symbol: Symbol, since: int | None) -> RecentBars:
         """Bars of every timeframe from what is stored; see :func:`fullon.market.recent_bars.load`."""

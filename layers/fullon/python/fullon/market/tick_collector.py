@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 from fullon.kernel.errors import Unavailable
 from fullon.kernel.retry import Backoff, Troubles
+from fullon.market.figures import SILENT, Figures
 from fullon.market.live_cache import LiveCache
 from fullon.venues.follow import SILENCE_SECONDS, follow
 from fullon.venues.model import Symbol, Venue
@@ -31,19 +33,31 @@ class TickPublisher:
     Args:
         owner: this instance; written to Valkey, so that a Valkey that lost its memory is noticed.
         progress: told how many ticks were written.
+        figures: told that, and how long they had waited.
     """
 
-    def __init__(self, cache: LiveCache, owner: str, troubles: Troubles, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        cache: LiveCache,
+        owner: str,
+        troubles: Troubles,
+        progress: Callable[[int], None],
+        figures: Figures = SILENT,
+    ) -> None:
         self._cache = cache
         self._owner = owner
         self._outage = troubles.outage("Valkey")
         self._progress = progress
+        self._figures = figures
+        self._oldest = 0.0
         self._waiting: list[Tick] = []
         self._latest: dict[tuple[str, str], Tick] = {}
         self._bell = asyncio.Event()
 
     def offer(self, ticks: Sequence[Tick]) -> None:
         """Have ``ticks`` written soon."""
+        if not self._waiting:
+            self._oldest = monotonic()
         for tick in ticks:
             self._latest[tick.exchange, tick.symbol] = tick
         self._waiting.extend(ticks)
@@ -66,18 +80,20 @@ class TickPublisher:
         while True:
             await self._bell.wait()
             self._bell.clear()
+            arrived = self._oldest
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             try:
                 await self._cache.put_ticks(batch)
             except Unavailable as error:
                 self._outage.failed(error)
-                self._waiting = _newest(batch + self._waiting)
+                self._waiting, self._oldest = _newest(batch + self._waiting), arrived
                 self._bell.set()
                 await asyncio.sleep(backoff.pause())
                 continue
             backoff.reset()
             self._outage.passed()
             self._progress(len(batch))
+            self._figures.ticks_written(len(batch), (monotonic() - arrived) * 1000)
             if self._waiting:
                 self._bell.set()
             else:

@@ -10,12 +10,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from fullon.kernel.errors import Unavailable
 from fullon.kernel.retry import Troubles
 from fullon.market import candles_store, trades_store
 from fullon.market.candles_store import Writer
+from fullon.market.figures import SILENT, Figures
 from fullon.market.live_cache import LiveCache, Series
 from fullon.market.trade_catch_up import catch_up
 from fullon.market.trade_series import TradeSeries
@@ -51,6 +53,7 @@ class TradeCollector:
         writer: whose fence guards it.
         leading: whether anything may still be written at the end.
         progress: told how many trades were taken in.
+        figures: told how many were written where, and how long they had waited.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class TradeCollector:
         leading: Callable[[], bool],
         troubles: Troubles,
         progress: Callable[[int], None],
+        figures: Figures = SILENT,
     ) -> None:
         self._venue = venue
         self._data = data
@@ -75,6 +79,8 @@ class TradeCollector:
         self._leading = leading
         self._troubles = troubles
         self._progress = progress
+        self._figures = figures
+        self._arrived: float | None = None
         self._series: dict[str, TradeSeries] = {}
         self._published: dict[str, tuple[int, int]] = {}
         self._unpublished: list[tuple[str, Trade]] = []
@@ -131,6 +137,8 @@ class TradeCollector:
             opened.set()
 
         def deliver(batch: Sequence[tuple[str, Trade]]) -> None:
+            if self._arrived is None:
+                self._arrived = monotonic()
             for name, trade in batch:
                 self._series[name].take((trade,))
             self._progress(len(batch))
@@ -201,6 +209,7 @@ class TradeCollector:
 
     async def _publish(self) -> None:
         self._collect()
+        published = len(self._unpublished)
         while self._unpublished:
             part = self._unpublished[:1000]
             batches: dict[str, list[Trade]] = {}
@@ -214,6 +223,9 @@ class TradeCollector:
                 ]
             )
             del self._unpublished[: len(part)]
+        if published and self._arrived is not None:
+            self._figures.trades_published(published, (monotonic() - self._arrived) * 1000)
+            self._arrived = None
 
     async def _store(self) -> None:
         self._collect()
@@ -223,6 +235,7 @@ class TradeCollector:
                 await candles_store.guard(connection, self._writer)
                 await trades_store.put_trades(connection, part)
             del self._unstored[: len(part)]
+            self._figures.trades_stored(len(part))
 
     def _collect(self) -> None:
         """Move what the series took to where it waits for each store."""
@@ -237,6 +250,7 @@ class TradeCollector:
             if len(waiting) > _WAITING:
                 _log.error("trades let go", extra={"exchange": self._venue.name, "count": len(waiting) - _WAITING})
                 del waiting[: len(waiting) - _WAITING]
+        self._figures.trades_waiting(max(len(self._unstored), len(self._unpublished)))
 
     async def _drain(self) -> None:
         try:

@@ -13,6 +13,8 @@ import asyncpg
 
 from fullon.kernel.clock import Clock, SystemClock
 from fullon.kernel.errors import Unavailable
+from fullon.runtime import tracing
+from fullon.runtime.measured_pool import MeasuredPool
 from fullon.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,6 +98,10 @@ class Container:
                 health_check_interval=15,
                 retry=Retry(NoBackoff(), 1),
             )
+            if tracing.is_on():
+                from fullon.runtime.traced_stores import watch_valkey
+
+                watch_valkey(self._valkey)
         return self._valkey
 
     @property
@@ -193,7 +199,7 @@ class Container:
 
     async def _open(self, dsn: str) -> Pool:
         with unavailable_when_down():
-            return await asyncpg.create_pool(
+            return await MeasuredPool(
                 dsn,
                 ssl=False if self.settings.db_ssl == "disable" else self.settings.db_ssl,
                 min_size=0,

@@ -5,6 +5,9 @@ by a lease with fencing, heartbeats of the work done, and the end. SIGTERM and S
 what it holds and has :data:`DRAIN_SECONDS` for it; a lost lease cancels it too, and the process competes again. A
 database or Valkey that is away is waited for. Any other error ends the process with exit code 1, and whoever supervises
 it starts a new one. SIGUSR1 logs what every task waits at.
+
+Metrics leave every minute. Who ordered the start is known by the trace in the order's row: its id is on the line that
+says that this process leads, and a span of the start belongs to it.
 """
 
 from __future__ import annotations
@@ -15,23 +18,28 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
+
 import fullon
+from fullon.fleet import store
 from fullon.fleet.errors import LeaseLost
 from fullon.fleet.heartbeat import Heartbeat
 from fullon.fleet.heartbeat_file import HeartbeatFile
 from fullon.fleet.leases import LeaseKeeper
 from fullon.fleet.model import HEARTBEAT_SECONDS, Lease
-from fullon.kernel.errors import Invalid
+from fullon.kernel.errors import Invalid, Unavailable
 from fullon.kernel.ids import new_id
 from fullon.kernel.retry import Troubles
 from fullon.market.errors import Superseded
 from fullon.runtime import logging as structured
-from fullon.runtime.aws_lambda import settle_memory
+from fullon.runtime import metrics, tracing
+from fullon.runtime.aws_lambda import process_age, settle_memory
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
 
@@ -39,6 +47,8 @@ from fullon.runtime.settings import Settings
 DRAIN_SECONDS = 20.0
 #: What the last words may take.
 _FAREWELL_SECONDS = 3.0
+#: A start later than this after the order has another reason.
+_ORDER_SECONDS = 600.0
 
 _log = logging.getLogger("fullon.daemon")
 
@@ -110,6 +120,8 @@ def run(name: str, work: Work, *, shard: str = "") -> None:
         sys.stderr.write(f"{name}: {error.detail}\n")
         sys.exit(2)
     structured.configure(name, settings.log_level, settings.log_format)
+    metrics.configure(name)
+    tracing.configure(name, traces_file=settings.traces_file, otlp_endpoint=settings.otel_exporter_otlp_endpoint)
     sys.exit(_runner()(_live(name, work, settings, shard)))
 
 
@@ -145,6 +157,7 @@ async def _live(name: str, work: Work, settings: Settings, shard: str) -> int:
     _log.info("started", extra={"instance": instance, "version": fullon.__version__, "pid": os.getpid()})
     settle_memory()
     beating = asyncio.create_task(heartbeat.run())
+    measuring = asyncio.create_task(metrics.flush_forever(settings.metrics_seconds))
     farewell = "stopped as asked"
     try:
         while not stop.is_set():
@@ -155,9 +168,11 @@ async def _live(name: str, work: Work, settings: Settings, shard: str) -> int:
         return 1
     finally:
         beating.cancel()
+        measuring.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_SECONDS):
                 await heartbeat.stop(farewell)
+        tracing.flush()
         await container.close()
         _log.info("ended", extra={"instance": instance, "reason": farewell})
     return 0
@@ -179,6 +194,7 @@ async def _lead(
         await keeper.release()
         return
     context = Context(name, container, winning.result(), heartbeat, keeper)
+    await _say_why(context)
     bystanders = asyncio.all_tasks()
     working = asyncio.ensure_future(work(context))
     keeping = asyncio.create_task(keeper.keep())
@@ -198,6 +214,21 @@ async def _lead(
         await _drain(working, bystanders)
         await keeper.release()
         await _end(stopping)
+
+
+async def _say_why(context: Context) -> None:
+    """Log that this process leads, as part of the trace of whoever ordered its start."""
+    began = time.time() - process_age()
+    cause: str | None = None
+    try:
+        async with asyncio.timeout(_FAREWELL_SECONDS), context.container.connection() as connection:
+            cause = await store.cause(connection, context.name, _ORDER_SECONDS)
+    except (Unavailable, TimeoutError, asyncpg.PostgresError) as error:  # no reason not to work
+        _log.warning("order not read", extra={"cause": repr(error)})
+    trace = tracing.parse_traceparent(cause)
+    facts = {"instance": context.heartbeat.record.instance, "fence": context.lease.fence}
+    _log.info("leading", extra={**facts, **({"trace_id": trace.trace_id} if trace else {})})
+    tracing.caused(cause, f"start {context.name}", {"fullon.fence": context.lease.fence}, start=began).end()
 
 
 async def _stand_by(heartbeat: Heartbeat) -> None:

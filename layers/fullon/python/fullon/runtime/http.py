@@ -25,7 +25,7 @@ from fullon.identity.model import Identity, Kind, Role, Scope
 from fullon.kernel.clock import Clock
 from fullon.kernel.errors import Forbidden, FullonError, Invalid, LimitExceeded, Unauthenticated, Unavailable
 from fullon.kernel.ids import new_id
-from fullon.runtime import logging
+from fullon.runtime import logging, metrics, tracing
 from fullon.runtime.container import DATABASE_DOWN, Container
 from fullon.runtime.problems import CONTENT_TYPE, problem, responses, status_of
 
@@ -64,6 +64,7 @@ def create_app(name: str, title: str, container: Container, *routers: APIRouter,
         redoc_url=None,
         redirect_slashes=False,
         responses=responses(422, 500, 503),
+        telemetry={"metrics": False, "logs": False, "exclude": lambda _: not tracing.is_recording()},
     )
     app.state.container = container
     for router in routers:
@@ -74,20 +75,21 @@ def create_app(name: str, title: str, container: Container, *routers: APIRouter,
     for kind in DATABASE_DOWN:
         # Outside a store's own block only a broken connection means the database: a missing file is an error of ours.
         app.add_exception_handler(ConnectionError if kind is OSError else kind, _on_database_down)
-    app.add_middleware(Edge, clock=container.clock)
+    app.add_middleware(Edge, clock=container.clock, component=name)
     return app
 
 
 class Edge:
     """Outermost layer of every app.
 
-    Gives each request an id and one log line, serves an address with and without a trailing slash alike, and lets no
-    unexpected error out.
+    Gives each request an id, one log line and its place in the metrics, serves an address with and without a trailing
+    slash alike, and lets no unexpected error out.
     """
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock, component: str | None = None) -> None:
         self._app = app
         self._clock = clock
+        self._component = component
 
     async def __call__(
         self,
@@ -100,7 +102,7 @@ class Edge:
             return
         request_id = _request_id(scope)
         logging.clear()
-        logging.bind(request_id=request_id)
+        logging.bind(request_id=request_id, trace_id=tracing.trace_id())
         scope.setdefault("state", {})["request_id"] = request_id
         path = scope["path"]
         if len(path) > 1 and path.endswith("/"):
@@ -129,13 +131,15 @@ class Edge:
                 answer = _answer(500, "internal_error", "Something went wrong here; it has been logged.", request_id)
                 await answer(scope, receive, send_with_id)
         finally:
+            duration = (self._clock.monotonic() - started) * 1000
+            metrics.request_done(duration, failed=status >= 500, component=self._component)
             _log.info(
                 "request",
                 extra={
                     "method": scope["method"],
                     "path": path,
                     "status": status,
-                    "duration_ms": round((self._clock.monotonic() - started) * 1000, 2),
+                    "duration_ms": round(duration, 2),
                 },
             )
 

@@ -19,8 +19,8 @@ _SECRET_WORDS = ("password", "secret", "token", "authorization", "api_key", "dsn
 
 
 def bind(**fields: object) -> None:
-    """Add ``fields`` to every later line of this task."""
-    _bound.set({**_bound.get(), **fields})
+    """Add ``fields`` to every later line of this task; one that is None is left out."""
+    _bound.set({**_bound.get(), **{name: value for name, value in fields.items() if value is not None}})
 
 
 def clear() -> None:
@@ -90,5 +90,6 @@ def configure(component: str, level: str = "INFO", layout: str = "json", stream:
         "alembic",
         "websockets",
         "aiohttp.access",
+        "opentelemetry",
     ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -1,4 +1,4 @@
 """The schema revisions this code expects; a test keeps them equal to the newest migrations."""
 
-PLATFORM_HEAD = "p0002"
+PLATFORM_HEAD = "p0003"
 CANDLES_HEAD = "c0001"

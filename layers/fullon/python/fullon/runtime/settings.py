@@ -66,6 +66,15 @@ class Settings(BaseSettings):
     #: believed to say where a caller sits.
     origin_secret: SecretStr | None = None
 
+    metrics_seconds: float = Field(60.0, gt=0, le=3600)
+    """How far apart the lines of metrics of a long-lived process are; CloudWatch's own grain is a minute."""
+    traces_file: str | None = None
+    """Spans are appended to it, a line of OTLP/JSON each."""
+    otel_exporter_otlp_endpoint: str | None = None
+    """Spans are sent to it, by OTLP over HTTP."""
+    traces_per_second: int = Field(0, ge=0, le=1000)
+    """How many of the requests that begin a trace here are sampled; those that arrive with one say it themselves."""
+
     aws_region: str = "us-east-1"
     aws_endpoint_url_ecs: str | None = None
     aws_endpoint_url_apigatewaymanagementapi: str | None = None

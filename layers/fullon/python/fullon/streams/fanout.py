@@ -14,6 +14,8 @@ from fullon.streams.subscriber import Gateway, Subscriber
 
 #: Trades that may wait for one subscriber; their bytes are shared with all who wait for the same ones.
 QUEUED_TRADES = 50_000
+#: One frame in so many is looked at more closely.
+SAMPLED = 64
 
 
 class Fanout:
@@ -25,6 +27,7 @@ class Fanout:
         now: seconds on a scale that never goes back.
         lost: told of every connection that the gateway does not know any more.
         wanted: told of a key whose present value is to be given by :meth:`know`; a key may end in ``*``.
+        sampled: told of some of the frames that were taken, one in :data:`SAMPLED`.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Fanout:
         lost: Callable[[str], None],
         wanted: Callable[[Channel, str], None],
         queued_trades: int = QUEUED_TRADES,
+        sampled: Callable[[Topic], None] | None = None,
     ) -> None:
         self.gateway = gateway
         self.later = later
@@ -45,15 +49,18 @@ class Fanout:
         self._lost = lost
         self._wanted = wanted
         self._queued_trades = queued_trades
+        self._sampled = sampled
         self._topics: dict[tuple[str, str], Topic] = {}
         self._takers: dict[Topic, dict[Subscriber, Stream]] = {}
         self._every: dict[tuple[str, str], dict[Subscriber, None]] = {}
 
     # -- what subscribers report
 
-    def pushed(self) -> None:
+    def pushed(self, stream: Stream) -> None:
         """A push was taken."""
         self.pushes += 1
+        if self._sampled is not None and self.pushes % SAMPLED == 0 and isinstance(stream, LatestStream):
+            self._sampled(stream.topic)
 
     def gone(self, subscriber: Subscriber) -> None:
         """The gateway does not know it any more."""
@@ -70,11 +77,24 @@ class Fanout:
             self.subscribers[connection_id] = subscriber
         return subscriber
 
-    def subscribe(self, connection_id: str, channel: Channel, key: str, revision: int) -> None:
-        """Begin a subscription, or begin it anew with another snapshot."""
+    def subscribe(
+        self,
+        connection_id: str,
+        channel: Channel,
+        key: str,
+        revision: int,
+        first: Callable[[], None] | None = None,
+    ) -> None:
+        """Begin a subscription, or begin it anew with another snapshot.
+
+        Args:
+            first: called when the first frame of it has been taken.
+        """
         subscriber = self.connect(connection_id)
         if subscriber.leaving:
             return
+        if first is not None:
+            subscriber.awaited[channel.name, key] = first
         subscriber.keys[channel.name, key] = revision
         if not key.endswith(EVERY):
             topic = self._topic(channel, key)

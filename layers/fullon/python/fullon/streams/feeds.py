@@ -200,6 +200,9 @@ class Trades:
         #: Entries of the stream up to and with the last one read, counted from its beginning.
         self._read = 0
         self._note_at = 0.0
+        #: How far behind the newest entry the last one read was, as of two seconds ago at most.
+        self.entries_behind = 0
+        self.milliseconds_behind = 0
 
     def snapshot(self, key: str) -> None:
         """Let the fan-out know the latest trades of a key; what it is given next follows them."""
@@ -284,6 +287,9 @@ class Trades:
         except ResponseError:
             info = {"entries-added": 0, "length": 0, "last-generated-id": b"0-0"}
         added, trimmed = info["entries-added"], info["entries-added"] - info["length"]
+        self.entries_behind = max(0, added - self._read)
+        newest, last = _order(info["last-generated-id"])[0], _order(self._last)[0]
+        self.milliseconds_behind = max(0, newest - last) if self.entries_behind and last else 0
         if added < self._read:
             _log.warning("the stream of trades began anew", extra={"read": self._read, "added": added})
             if _order(info["last-generated-id"]) < _order(self._last):

@@ -127,6 +127,11 @@ class GatewayClient:
         for line in list(self._lines):
             line.abort()
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for their turn."""
+        return len(self._waiting)
+
     def target(self, connection_id: str) -> Target:
         """The address of a connection."""
         path = f"{self._prefix}/@connections/{quote(connection_id, safe='')}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -24,9 +24,11 @@ from fullon.streams.frames import REASONS
 from fullon.streams.model import CHANNELS, Limits
 
 if TYPE_CHECKING:
-    from fullon.streams.store import Connection, ConnectionRecord
+    from fullon.streams.store import Connection, ConnectionRecord, Subscription
 
     Connections = Callable[[], AbstractAsyncContextManager[Connection]]
+    #: Told of new subscriptions of a connection; gives what to call when the first frame of each has been taken.
+    Begun = Callable[[ConnectionRecord, Sequence[Subscription]], Mapping[tuple[str, str], Callable[[], None]]]
 
 POLL_SECONDS = 2.0
 GATHER_SECONDS = 0.03
@@ -43,6 +45,7 @@ class Registry:
     Args:
         connection: opens a connection of the platform database.
         poll: seconds between two looks at everything.
+        begun: told of new subscriptions, for logs and traces.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Registry:
         *,
         poll: float = POLL_SECONDS,
         limits: Limits | None = None,
+        begun: Begun | None = None,
     ) -> None:
         self._connection = connection
         self._fanout = fanout
@@ -61,6 +65,7 @@ class Registry:
         self._outage = outage
         self._poll = poll
         self._limits = limits or Limits()
+        self._begun = begun
         self._revisions: dict[str, int] = {}
         self._expiries: dict[str, datetime] = {}
         self._lost: set[str] = set()
@@ -168,15 +173,21 @@ class Registry:
         if record.closing is not None:
             self._fanout.say_bye(connection_id, record.closing if record.closing in REASONS else "connection_removed")  # type: ignore[arg-type]
             return
-        wanted = {(each.channel, each.key): each.revision for each in record.subscriptions}
+        wanted = {(each.channel, each.key) for each in record.subscriptions}
         for name, key in [held for held in subscriber.keys if held not in wanted]:
             self._fanout.unsubscribe(connection_id, CHANNELS[name], key)
-        for (name, key), revision in wanted.items():
-            channel = CHANNELS.get(name)
+        fresh = [
+            each for each in record.subscriptions if subscriber.keys.get((each.channel, each.key)) != each.revision
+        ]
+        first = self._begun(record, fresh) if self._begun is not None and fresh else {}
+        for each in fresh:
+            channel = CHANNELS.get(each.channel)
             if channel is None:
-                _log.error("subscription to no channel", extra={"channel": name})
-            elif subscriber.keys.get((name, key)) != revision:
-                self._fanout.subscribe(connection_id, channel, key, revision)
+                _log.error("subscription to no channel", extra={"channel": each.channel})
+            else:
+                self._fanout.subscribe(
+                    connection_id, channel, each.key, each.revision, first.get((each.channel, each.key))
+                )
 
 
 def _unavailable(error: BaseException) -> Unavailable:

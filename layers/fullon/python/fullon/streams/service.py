@@ -39,6 +39,7 @@ class Sockets:
         transaction: opens a transaction on the platform database.
         principals: says whether an identity still stands.
         processes: hashes of process records in Valkey, one for each daemon.
+        trace: W3C traceparent of the frame that is served, for the one who pushes because of it.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Sockets:
         clock: Clock,
         processes: Iterable[str] = (),
         limits: Limits | None = None,
+        trace: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._transaction = transaction
         self._valkey = valkey
@@ -59,6 +61,7 @@ class Sockets:
         self._clock = clock
         self._processes = tuple(processes)
         self._limits = limits or Limits()
+        self._trace = trace
 
     async def connect(self, connection_id: str, identity: Identity) -> None:
         """Take a new connection.
@@ -146,7 +149,7 @@ class Sockets:
             more = await store.missing_subscriptions(connection, connection_id, channel, keys)
             if held + more > self._limits.subscriptions:
                 raise TooManySubscriptions(self._limits.subscriptions, more, held)
-            await store.subscribe(connection, connection_id, channel, keys, revision)
+            await store.subscribe(connection, connection_id, channel, keys, revision, self._trace())
         await cache.ring(self._valkey, connection_id)
         return Ack(type="ack", action="subscribe", channel=channel, keys=list(keys), subscriptions=held + more)
 

@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One subscription of a connection; ``revision`` is that of the connection when it was last asked for."""
+    """One subscription of a connection.
+
+    Attributes:
+        revision: that of the connection when it was last asked for.
+        trace: W3C traceparent of the request that asked.
+    """
 
     channel: str
     key: str
     revision: int
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +122,24 @@ async def missing_subscriptions(connection: Connection, connection_id: str, chan
 
 
 async def subscribe(
-    connection: Connection, connection_id: str, channel: str, keys: Sequence[str], revision: int
+    connection: Connection,
+    connection_id: str,
+    channel: str,
+    keys: Sequence[str],
+    revision: int,
+    trace: str | None = None,
 ) -> None:
     """Add subscriptions; those that are there already begin anew."""
     await connection.execute(
-        "INSERT INTO ws_subscriptions (connection_id, channel, key, revision)"
-        " SELECT $1, $2, key, $4 FROM unnest($3::text[]) AS key"
-        " ON CONFLICT (connection_id, channel, key) DO UPDATE SET revision = EXCLUDED.revision",
+        "INSERT INTO ws_subscriptions (connection_id, channel, key, revision, trace)"
+        " SELECT $1, $2, key, $4, $5 FROM unnest($3::text[]) AS key"
+        " ON CONFLICT (connection_id, channel, key)"
+        " DO UPDATE SET revision = EXCLUDED.revision, trace = EXCLUDED.trace",
         connection_id,
         channel,
         list(keys),
         revision,
+        trace,
     )
 
 
@@ -158,7 +171,7 @@ async def read_connections(connection: Connection, connection_ids: Collection[st
     """Connections with their subscriptions, as of one moment."""
     rows = await connection.fetch(
         "SELECT connection_id, identity::text, expires_at, revision, closing, ("
-        "   SELECT coalesce(jsonb_agg(jsonb_build_array(s.channel, s.key, s.revision)), '[]')::text"
+        "   SELECT coalesce(jsonb_agg(jsonb_build_array(s.channel, s.key, s.revision, s.trace)), '[]')::text"
         "   FROM ws_subscriptions s WHERE s.connection_id = c.connection_id) AS subscriptions"
         " FROM ws_connections c WHERE connection_id = ANY($1)",
         list(connection_ids),

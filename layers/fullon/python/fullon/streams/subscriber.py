@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from fullon.streams import frames
 from fullon.streams.frames import Reason
 from fullon.streams.gateway import Done, Outcome, Target
+from fullon.streams.model import EVERY
 from fullon.streams.outbox import Allowance, Stream, Topic
 
 FIRST_PAUSE_SECONDS = 0.1
@@ -42,7 +43,7 @@ class Surroundings(Protocol):
     def now(self) -> float:
         """Seconds on a scale that never goes back."""
 
-    def pushed(self) -> None:
+    def pushed(self, stream: Stream) -> None:
         """A push was taken."""
 
     def gone(self, subscriber: Subscriber) -> None:
@@ -65,6 +66,7 @@ class Subscriber:
         keys: its subscriptions, channel and key, with the revision each was asked for at.
         streams: what it gets, by topic.
         heard_at: when the gateway last knew it.
+        awaited: what to call when the first frame of a subscription has been taken, by channel and key.
     """
 
     def __init__(self, connection_id: str, around: Surroundings, queued_trades: int) -> None:
@@ -73,6 +75,7 @@ class Subscriber:
         self.streams: dict[Topic, Stream] = {}
         self.allowance = Allowance(queued_trades)
         self.heard_at = float("-inf")
+        self.awaited: dict[tuple[str, str], Callable[[], None]] = {}
         self._around = around
         self._gateway = around.gateway
         self._target = around.gateway.target(connection_id)
@@ -148,7 +151,9 @@ class Subscriber:
             self._sending = None
             self._pause = 0.0
             self.heard_at = self._around.now()
-            self._around.pushed()
+            self._around.pushed(stream)
+            if self.awaited:
+                self._tell(stream.topic)
             self._pump()
         elif outcome is Outcome.GONE:
             self._around.gone(self)
@@ -162,6 +167,13 @@ class Subscriber:
                 self._waiting[stream] = None
                 self._waiting.move_to_end(stream, last=False)
             self._rest(_Stage.RESTING, self._again)
+
+    def _tell(self, topic: Topic) -> None:
+        """The first frame of a subscription has been taken."""
+        for channel, key in list(self.awaited):
+            covers = topic.key.startswith(key.removesuffix(EVERY)) if key.endswith(EVERY) else topic.key == key
+            if covers and channel == topic.channel.name:
+                self.awaited.pop((channel, key))()
 
     def _again(self) -> None:
         if self._sending is None:
