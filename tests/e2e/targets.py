@@ -23,6 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from tests.e2e.container import running_container
 from tests.e2e.platform import ADMIN, Platform, running_platform
 
 TARGETS = ("run", "container", "rehearse")
@@ -44,6 +45,9 @@ def chosen_platform(environment: Mapping[str, str] = os.environ) -> Iterator[Pla
     target = chosen_target(environment)
     if target == "rehearse":
         yield attached(target, environment)
+    elif target == "container":
+        with running_container(SPEED) as container:
+            yield container
     else:
         with running_platform({"FULLON_PAPER_SPEED": SPEED, "FULLON_PAPER_CONTROL": "1"}) as platform:
             yield platform

@@ -9,6 +9,7 @@ one read leave in one write, and requests may follow each other without waiting 
 """
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -16,6 +17,8 @@ import httptools
 import orjson
 
 from fullon.runtime.gateway.connections import Connections, Sent
+from fullon.runtime.gateway.signature import NotSigned, Verifier
+from fullon.streams.sigv4 import canonical_path
 
 PIPELINING = 256
 """Requests that a client may have under way on one connection."""
@@ -60,23 +63,32 @@ _TOO_MANY = _error(429, "LimitExceededException", "The client does not read; its
 
 
 class ManagementListener:
-    """Answers the management API on a port of its own; only requests signed with ``access_key`` are served."""
+    """Answers the management API on a port of its own.
 
-    def __init__(self, connections: Connections, access_key: str) -> None:
+    Args:
+        access_key: of the requests that are served.
+        verifier: checks their whole signature; on loopback the key's name is enough, for whoever is there can read
+            the environment of our processes, or cannot know it.
+    """
+
+    def __init__(self, connections: Connections, access_key: str, verifier: Verifier | None = None) -> None:
         self._connections = connections
         # An empty key would match an empty credential.
         self._credential = f"AWS4-HMAC-SHA256 Credential={access_key}/".encode() if access_key else None
+        self._verifier = verifier
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Transport] = set()
         self.url = ""
+        self.port = 0
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes a free one."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Exchange(self._connections, self._credential, self._clients), host, port
+            lambda: _Exchange(self._connections, self._credential, self._clients, self._verifier), host, port
         )
-        self.url = f"http://{host}:{self._server.sockets[0].getsockname()[1]}"
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     async def stop(self) -> None:
         """Stop listening and drop the clients."""
@@ -89,10 +101,18 @@ class ManagementListener:
 class _Exchange(asyncio.Protocol):
     """One keep-alive connection of a client; httptools calls the ``on_`` methods."""
 
-    def __init__(self, connections: Connections, credential: bytes | None, clients: set[asyncio.Transport]) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        credential: bytes | None,
+        clients: set[asyncio.Transport],
+        verifier: Verifier | None,
+    ) -> None:
         self._connections = connections
         self._credential = credential
         self._clients = clients
+        self._verifier = verifier
+        self._headers: dict[str, str] = {}
         self._parser = httptools.HttpRequestParser(self)
         self._transport: Any = None
         self._answers: list[bytes] = []
@@ -128,6 +148,7 @@ class _Exchange(asyncio.Protocol):
         self._signed = False
         self._size = 0
         self._body.clear()
+        self._headers.clear()
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -135,6 +156,8 @@ class _Exchange(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(name) == 13 and name.lower() == b"authorization" and self._credential is not None:
             self._signed = value.startswith(self._credential)
+        if self._verifier is not None:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -146,7 +169,7 @@ class _Exchange(asyncio.Protocol):
         self._last = not self._parser.should_keep_alive()
 
     def _respond(self, method: bytes) -> bytes:
-        if not self._signed:
+        if not self._signed or (self._verifier is not None and not self._is_verified(self._verifier, method)):
             return _FORBIDDEN
         identifier = _identifier(self._target)
         if identifier is None:
@@ -159,6 +182,16 @@ class _Exchange(asyncio.Protocol):
         if method == b"DELETE":
             return _DELETED if self._connections.close(identifier) else _GONE
         return _NOT_ALLOWED
+
+    def _is_verified(self, verifier: Verifier, method: bytes) -> bool:
+        path, _, query = self._target.decode("latin-1").partition("?")
+        try:
+            verifier.check(
+                method.decode(), canonical_path(path), query, self._headers, b"".join(self._body), datetime.now(UTC)
+            )
+        except NotSigned:
+            return False
+        return True
 
     def _post(self, identifier: str) -> bytes:
         if self._size > self._connections.message_limit:
