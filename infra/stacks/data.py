@@ -75,7 +75,7 @@ class Data(Stack):
         self.container_secrets: Mapping[str, ecs.Secret] = {
             "DB_USER": ecs.Secret.from_secrets_manager(database, "username"),
             "DB_PASSWORD": ecs.Secret.from_secrets_manager(database, "password"),
-            "REDIS_USERNAME": ecs.Secret.from_secrets_manager(cache, "username"),
+            "REDIS_USER": ecs.Secret.from_secrets_manager(cache, "username"),
             "REDIS_PASSWORD": ecs.Secret.from_secrets_manager(cache, "password"),
         }
         for name, secret in self.secrets.items():
