@@ -20,6 +20,7 @@ from fullon.streams.feeds import Changes, Trades
 from fullon.streams.gateway import GatewayClient
 from fullon.streams.model import Channel
 from fullon.streams.outbox import Topic
+from fullon.streams.owners import Owners
 from fullon.streams.registry import Registry
 from fullon.streams.store import ConnectionRecord, Subscription
 
@@ -34,13 +35,18 @@ async def work(context: daemon.Context) -> None:
     """Push until cancelled."""
     container, settings = context.container, context.container.settings
     endpoint = settings.aws_endpoint_url_apigatewaymanagementapi
-    if endpoint is None:
-        raise Invalid("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI is not set.", code="settings")
+    if endpoint is None and settings.management_host is None:
+        sentence = "Neither AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI nor MANAGEMENT_HOST is set."
+        raise Invalid(sentence, code="settings")
     troubles = Troubles(_log)
     pulse = daemon.Pulse(context.heartbeat, troubles)
     credentials = CredentialSource(os.environ, container.clock)
-    gateway = GatewayClient(endpoint, settings.aws_region, credentials.get)
     loop = asyncio.get_running_loop()
+    gateway: GatewayClient | Owners
+    if endpoint is not None:
+        gateway = GatewayClient(endpoint, settings.aws_region, credentials.get)
+    else:  # servers of connections that answer for their own each
+        gateway = Owners(settings.aws_region, credentials.get, loop.time)
 
     def wanted(channel: Channel, key: str) -> None:
         if channel.lossless:
@@ -97,7 +103,7 @@ def _begun(record: ConnectionRecord, fresh: Sequence[Subscription]) -> Mapping[t
 
 
 async def _tick(
-    registry: Registry, fanout: Fanout, gateway: GatewayClient, trades: Trades, pulse: daemon.Pulse
+    registry: Registry, fanout: Fanout, gateway: GatewayClient | Owners, trades: Trades, pulse: daemon.Pulse
 ) -> None:
     """What has to happen by the clock: expiries, and a look at connections that are silent."""
     pushes, losses = 0, gateway.losses

@@ -40,8 +40,11 @@ class Settings(BaseSettings):
     redis_host: str = "127.0.0.1"
     redis_port: int = 6379
     redis_db: int = 0
+    redis_user: str = ""
     redis_password: SecretStr = SecretStr("")
     redis_ssl: bool = False
+    redis_cluster: bool = False
+    """Valkey is a cluster, as a serverless one is; its database is 0."""
 
     jwt_secret_key: SecretStr = SecretStr("")
     jwt_private_key: SecretStr | None = None
@@ -55,6 +58,8 @@ class Settings(BaseSettings):
     refresh_expiration_days: int = Field(7, ge=1, le=90)
 
     admin_mail: str = "admin@fullon"
+    #: First password of the administrator, for the function that brings the schema; nobody else needs it.
+    admin_password: SecretStr | None = None
     api_prefix: str = "/api/v1"
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -79,6 +84,15 @@ class Settings(BaseSettings):
     aws_endpoint_url_ecs: str | None = None
     aws_endpoint_url_apigatewaymanagementapi: str | None = None
     ecs_cluster: str = "fullon"
+
+    management_host: str | None = None
+    """Where one server that holds connections itself lets the streamer push to them: an address of its own that the
+    streamer reaches, a name of it, or ``auto`` for that of the host's name. The streamer goes by the ids of
+    connections when this is set and no endpoint is."""
+    management_port: int = Field(0, ge=0, le=65_535)
+    """The first port that is tried for it; 0 takes any that is free."""
+    dashboard: Path | None = None
+    """Folder of the built dashboard, to be served under /app by a server that has no content network in front."""
 
     #: Where a daemon shows its signs of work to the container's health check; nowhere unless set.
     heartbeat_file: Path | None = None
@@ -110,9 +124,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _strong_secret(self) -> Self:
-        if self.environment == "local" or self.jwt_algorithm != "HS256":
-            return self
         secret = self.jwt_secret_key.get_secret_value()
+        if self.environment == "local" or self.jwt_algorithm != "HS256" or not secret:
+            return self  # without any, what signs or reads tokens does not start
         if len(secret.encode()) < _SECRET_MINIMUM or secret.lower() in _WEAK_SECRETS or len(set(secret)) < 8:
             raise ValueError(f"JWT_SECRET_KEY must be a random secret of at least {_SECRET_MINIMUM} bytes")
         return self
@@ -152,7 +166,7 @@ class Settings(BaseSettings):
             return self.redis_url.get_secret_value()
         scheme = "rediss" if self.redis_ssl else "redis"
         password = self.redis_password.get_secret_value()
-        login = f":{quote(password, safe='')}@" if password else ""
+        login = f"{quote(self.redis_user, safe='')}:{quote(password, safe='')}@" if password else ""
         return f"{scheme}://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
 
     def previous_keys(self) -> dict[str, str]:

@@ -116,7 +116,11 @@ class GatewayClient:
         Raises:
             Unavailable: there are none.
         """
-        await self._renew()
+        self.begin(await self._credentials())
+
+    def begin(self, credentials: Credentials) -> None:
+        """Start with credentials that are in force, and go on getting them."""
+        self._sign_with(credentials)
         self._spawn(self._look_after())
 
     async def close(self) -> None:
@@ -228,7 +232,10 @@ class GatewayClient:
                     _log.error("credentials not renewed", extra={"code": error.code})
 
     async def _renew(self) -> None:
-        self._signer = Signer(await self._credentials(), self._region, self._netloc)
+        self._sign_with(await self._credentials())
+
+    def _sign_with(self, credentials: Credentials) -> None:
+        self._signer = Signer(credentials, self._region, self._netloc)
 
     def leave(self, line: _Line) -> None:
         """A connection takes no more requests; called by it."""
