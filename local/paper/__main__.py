@@ -20,6 +20,9 @@ from local.errors import MachineProblem
 from local.paper import app, weights
 from local.paper.clock import CATCH_UP_SECONDS, VenueClock
 from local.paper.exchange import open_exchange
+from local.paper.trading import limits
+from local.paper.trading.demo import open_demo_account
+from local.paper.trading.records import Records
 
 logger = logging.getLogger("paper")
 
@@ -70,6 +73,24 @@ def _parser() -> argparse.ArgumentParser:
         default=weights.DEFAULT_LIMIT,
         help="request weight an address may use in a minute (default: %(default)s)",
     )
+    parser.add_argument(
+        "--order-limit",
+        type=int,
+        default=limits.DEFAULT_LIMIT,
+        help="orders an account may place in ten seconds (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--store",
+        type=Path,
+        metavar="FILE",
+        help="where accounts, orders and fills are kept (default: nowhere, they end with the process)",
+    )
+    parser.add_argument(
+        "--demo-account",
+        type=Path,
+        metavar="FILE",
+        help="JSON file with key and secret of an account to trade with; made with mode 0600 where it is missing",
+    )
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     parser.add_argument("--log-format", default="console", choices=["json", "console"])
     return parser
@@ -85,7 +106,18 @@ async def _serve(options: argparse.Namespace) -> None:
     if options.data is None:
         logger.info("BTC/USDT is a seeded synthetic series: no recorded minutes were given")
     limit = weights.WeightLimit(wall, options.weight_limit)
-    application = app.create(exchange, wall, limit=limit, control=options.control)
+    order_limit = limits.OrderLimit(wall, options.order_limit)
+    application = app.create(
+        exchange,
+        wall,
+        Records(options.store),
+        limit=limit,
+        order_limit=order_limit,
+        seed=options.seed,
+        control=options.control,
+    )
+    if options.demo_account is not None:
+        open_demo_account(application[app.DESK], options.demo_account)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

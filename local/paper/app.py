@@ -1,102 +1,156 @@
-"""The venue as one web application: REST, streams and, where asked for, the control endpoint on one port.
+"""The venue as one web application: REST, streams, the WebSocket API and, where asked for, the control endpoint.
 
-The trading side joins here: its paths beside ``ROUTES``, its user stream beside the market's.
+Everything listens on one port.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
+from urllib.parse import parse_qsl
 
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from fullon.kernel.clock import Clock
-from fullon.kernel.errors import Invalid
+from fullon.kernel.clock import Clock, to_milliseconds
 from local.paper import rest
-from local.paper.errors import VenueError
+from local.paper.control import CONTROL_PATH, Control, json_answer
+from local.paper.dispatch import Arrival, Dispatcher
 from local.paper.exchange import Exchange
 from local.paper.faults import Faults
-from local.paper.hub import Hub
+from local.paper.hub import TICK_SECONDS, Hub
 from local.paper.order_book import OrderBooks
-from local.paper.parameters import Parameters
+from local.paper.socket_api import SocketApi
 from local.paper.sockets import Sockets
+from local.paper.trading.desk import Desk
+from local.paper.trading.limits import OrderLimit
+from local.paper.trading.records import Records
+from local.paper.trading.routes import TradingVenue
+from local.paper.trading.signing import Proof
+from local.paper.trading.streams import UserStreams
 from local.paper.weights import WeightLimit
 
-CONTROL_PATH = "/control"
+_FORM = "application/x-www-form-urlencoded"
+
+logger = logging.getLogger(__name__)
 
 
-def create(exchange: Exchange, wall: Clock, *, limit: WeightLimit, control: bool) -> web.Application:
+def create(
+    exchange: Exchange,
+    wall: Clock,
+    records: Records,
+    *,
+    limit: WeightLimit,
+    order_limit: OrderLimit,
+    seed: int = 1,
+    control: bool = False,
+) -> web.Application:
     """The application.
 
     Args:
         exchange: the market.
         wall: the wall clock.
+        records: the file of the trading side; closed with the application.
         limit: the rate limit of REST.
+        order_limit: how many orders an account may place.
+        seed: decides partial fills.
         control: whether ``/control`` exists.
     """
     books, faults = OrderBooks(exchange), Faults(wall.monotonic)
-    hub = Hub(exchange, books, faults, wall.monotonic)
+    streams = UserStreams(
+        exchange,
+        records,
+        faults.trading,
+        lambda: faults.clock_offset_ms,
+        lambda: to_milliseconds(wall.now()),
+        wall.monotonic,
+    )
+    desk = Desk(exchange, records, faults.trading, seed, streams.publish)
+    hub = Hub(exchange, books, faults, wall.monotonic, streams.feed)
     sockets = Sockets(hub, faults, wall.monotonic)
-    venue = rest.Venue(exchange, books, limit.limit, lambda: faults.clock_offset_ms)
+    market = rest.Venue(exchange, books, limit.limit, order_limit.limit, lambda: faults.clock_offset_ms)
+    trading = TradingVenue(exchange, desk, streams, faults.trading, order_limit)
+    dispatcher = Dispatcher(market, trading, limit, faults, wall)
+    socket_api = SocketApi(dispatcher, hub, faults, wall.monotonic)
 
     async def ticking(_: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(hub.run())
+        tasks = [asyncio.create_task(hub.run()), asyncio.create_task(_trade(desk, streams))]
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        records.close()
 
     async def close_sockets(_: web.Application) -> None:
         hub.end_all()
 
     app = web.Application(middlewares=[_failing(faults)])
+    app[DESK] = desk
     app.cleanup_ctx.append(ticking)
     app.on_shutdown.append(close_sockets)
     for prefix in ("/ws", "/stream/ws"):
         app.router.add_get(prefix, sockets.plain)
         app.router.add_get(prefix + "/{streams:.*}", sockets.plain)
     app.router.add_get("/stream", sockets.combined)
+    app.router.add_get("/ws-api/v3", socket_api.serve)
     if control:
-        app.router.add_get(CONTROL_PATH, lambda _: _control_state(faults))
-        app.router.add_post(CONTROL_PATH, lambda request: _control(request, faults, hub))
-    app.router.add_route("*", "/{path:.*}", _rest(venue, limit))
+        Control(faults, hub, desk).mount(app)
+    app.router.add_route("*", "/{path:.*}", _rest(dispatcher))
     return app
 
 
-def _rest(venue: rest.Venue, limit: WeightLimit) -> Handler:
-    async def handle(request: web.Request) -> web.Response:
-        route = rest.ROUTES.get(request.path)
-        if route is None:
-            return _json({"status": 404, "error": "Not Found", "path": request.path}, 404)
-        if request.method != "GET":
-            return _json({"code": -1014, "msg": f"Request method '{request.method}' not supported"}, 405)
-        query = Parameters(request.query, venue.exchange)
-        headers: dict[str, str] = {}
+DESK = web.AppKey("desk", Desk)
+
+
+async def _trade(desk: Desk, streams: UserStreams) -> None:
+    """Let resting orders fill as time passes, also when nobody asks."""
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
         try:
-            try:
-                weight = route.weight(query)
-            except VenueError:
-                weight = 1
-            used = str(limit.spend(request.remote or "", weight))
-            headers = {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
-            body = route.answer(venue, query)
-            query.finish()
-        except VenueError as error:
-            return _json(error.body(), error.status, headers | error.headers)
-        return _json(body, 200, headers)
+            desk.now()
+            streams.tick()
+        except Exception:  # the next turn tries again; the log says what was wrong
+            logger.exception("trading tick failed")
+
+
+def _rest(dispatcher: Dispatcher) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        outcome = await dispatcher.answer(await _arrival(request))
+        if outcome.lost:
+            _cut(request)
+        return json_answer(outcome.body, outcome.status, outcome.headers)
 
     return handle
+
+
+async def _arrival(request: web.Request) -> Arrival:
+    """Query first, then the body of a form; the signature covers both as they were written."""
+    query = request.raw_path.partition("?")[2]
+    body = (await request.read()).decode(errors="replace") if request.can_read_body else ""
+    parameters: dict[str, str] = {}
+    repeated = None
+    for part in (query, body if request.content_type == _FORM else ""):
+        seen: set[str] = set()
+        for name, value in parse_qsl(part, keep_blank_values=True):
+            repeated = name if name in seen else repeated
+            seen.add(name)
+            parameters.setdefault(name, value)
+    payload = "".join(_unsigned(part) for part in (query, body))
+    proof = Proof(request.headers.get("X-MBX-APIKEY"), (payload,), parameters.get("signature"))
+    return Arrival(request.method, request.path, parameters, request.remote or "", proof, repeated)
+
+
+def _unsigned(part: str) -> str:
+    return "&".join(each for each in part.split("&") if not each.startswith("signature="))
 
 
 def _failing(faults: Faults) -> Middleware:
     @web.middleware
     async def fail(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path != CONTROL_PATH:
+        if not request.path.startswith(CONTROL_PATH):
             if faults.down:
-                assert request.transport is not None
-                request.transport.abort()
-                raise web.HTTPServiceUnavailable
+                _cut(request)
             if faults.delay_ms:
                 await asyncio.sleep(faults.delay_ms / 1000)
         return await handler(request)
@@ -104,22 +158,8 @@ def _failing(faults: Faults) -> Middleware:
     return fail
 
 
-async def _control_state(faults: Faults) -> web.Response:
-    return _json(faults.state())
-
-
-async def _control(request: web.Request, faults: Faults, hub: Hub) -> web.Response:
-    try:
-        if faults.apply(orjson.loads(await request.read())):
-            hub.abort_all()
-    except orjson.JSONDecodeError:
-        return _json({"detail": "The body must be a JSON object."}, 400)
-    except Invalid as error:
-        return _json({"detail": error.detail}, 400)
-    return _json(faults.state())
-
-
-def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(body), status=status, headers=headers, content_type="application/json", charset="utf-8"
-    )
+def _cut(request: web.Request) -> None:
+    """Drop the connection without an answer."""
+    assert request.transport is not None
+    request.transport.abort()
+    raise web.HTTPServiceUnavailable

@@ -9,6 +9,9 @@ The body is a JSON object with any of:
 - ``{"disconnect": true}``: every socket is dropped at once, without a close frame.
 - ``{"burst": {"ticks_per_second": 25000, "seconds": 3}}``: so many more ``bookTicker`` messages, round robin over the
   symbols that are subscribed to; 0 seconds ends it.
+- ``{"requests": [{"effect": "lose_reply", "method": "POST", "path": "/api/v3/order"}]}``: requests that go wrong, see
+  :mod:`local.paper.request_faults`.
+- ``duplicate_client_ids``, ``visibility_delay_ms`` and ``user_streams``: see :mod:`local.paper.trading.faults`.
 
 The answer is the state after the change, as ``GET /control`` shows it.
 """
@@ -19,6 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fullon.kernel.errors import Invalid
+from local.paper.request_faults import RequestFaults, read_rules
+from local.paper.trading.faults import TradingFaults
 
 _LONGEST_SECONDS = 3600.0
 _LARGEST_DELAY_MS = 60_000
@@ -49,6 +54,8 @@ class Faults:
         self.clock_offset_ms = 0
         self.burst: Burst | None = None
         self.burst_sent = 0
+        self.requests = RequestFaults()
+        self.trading = TradingFaults(monotonic)
 
     @property
     def down(self) -> bool:
@@ -68,6 +75,8 @@ class Faults:
             if burst
             else None,
             "burst_sent": self.burst_sent,
+            "requests": self.requests.state(),
+            **self.trading.state(),
         }
 
     def apply(self, change: object) -> bool:
@@ -105,6 +114,11 @@ class Faults:
                 return lambda: setattr(self, "clock_offset_ms", offset)
             case "burst":
                 return self._set_burst(value)
+            case "requests":
+                rules = read_rules(value)
+                return lambda: setattr(self.requests, "rules", rules)
+        if (effect := self.trading.effect(name, value)) is not None:
+            return effect
         raise Invalid(f"{name} is not a fault.")
 
     def _set_burst(self, value: object) -> Callable[[], None]:

@@ -60,13 +60,22 @@ class Hub:
         books: order books, shared with REST.
         faults: what is to go wrong.
         monotonic: wall seconds on a scale that never goes back.
+        private: the feed of a listen key, None for a name that is none.
     """
 
-    def __init__(self, exchange: Exchange, books: OrderBooks, faults: Faults, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        books: OrderBooks,
+        faults: Faults,
+        monotonic: Callable[[], float],
+        private: Callable[[str], Feed | None] = lambda _: None,
+    ) -> None:
         self._exchange = exchange
         self._books = books
         self._faults = faults
         self._monotonic = monotonic
+        self._private = private
         self._subscriptions: dict[str, _Subscription] = {}
         self._subscribers: set[Subscriber] = set()
         self._update_id = 0
@@ -86,7 +95,7 @@ class Hub:
         """Send ``stream`` to ``subscriber`` from the next tick on."""
         subscription = self._subscriptions.get(stream)
         if subscription is None:
-            subscription = _Subscription(open_feed(stream, self._exchange, self._books))
+            subscription = _Subscription(self._private(stream) or open_feed(stream, self._exchange, self._books))
             self._subscriptions[stream] = subscription
         subscription.subscribers.add(subscriber)
 

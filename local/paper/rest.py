@@ -16,7 +16,7 @@ from local.paper.parameters import Parameters
 from local.paper.prints import SLOTS, Trade
 from local.paper.statistics import day_statistics
 
-_DAY_MS = 86_400_000
+_AVERAGE_MINUTES = 5
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,14 @@ class Venue:
     Args:
         exchange: the market.
         books: the order books, shared with the streams.
-        weight_limit: shown in ``exchangeInfo``.
+        weight_limit, order_limit: shown in ``exchangeInfo``; orders in ten seconds.
         clock_offset: milliseconds by which the venue's stated time is off; a fault.
     """
 
     exchange: Exchange
     books: OrderBooks
     weight_limit: int
+    order_limit: int
     clock_offset: Callable[[], int]
 
     def now(self) -> int:
@@ -68,7 +69,7 @@ def exchange_info(venue: Venue, query: Parameters) -> dict[str, object]:
         "serverTime": venue.stated_time(),
         "rateLimits": [
             _rate_limit("REQUEST_WEIGHT", "MINUTE", 1, venue.weight_limit),
-            _rate_limit("ORDERS", "SECOND", 10, 100),
+            _rate_limit("ORDERS", "SECOND", 10, venue.order_limit),
             _rate_limit("ORDERS", "DAY", 1, 200_000),
             _rate_limit("RAW_REQUESTS", "MINUTE", 5, 61_000),
         ],
@@ -133,6 +134,15 @@ def price_ticker(venue: Venue, query: Parameters) -> Any:
     return _one_or_many(venue, query, price)
 
 
+def average_price(venue: Venue, query: Parameters) -> dict[str, object]:
+    instrument, now = query.instrument(), venue.now()
+    span = instrument.klines.span(now - _AVERAGE_MINUTES * 60_000 + 1, now)
+    symbol, last = instrument.symbol, instrument.last(now)
+    traded = span is not None and span.volume > 0
+    price = symbol.average(span.amount, span.volume) if span is not None and traded else symbol.price(last.price)
+    return {"mins": _AVERAGE_MINUTES, "price": price, "closeTime": last.time}
+
+
 def book_ticker(venue: Venue, query: Parameters) -> Any:
     def quote(each: Instrument) -> dict[str, object]:
         symbol, best = each.symbol, each.quote(venue.now())
@@ -176,6 +186,7 @@ ROUTES = {
     "/api/v3/historicalTrades": Route(historical_trades, _always(25)),
     "/api/v3/aggTrades": Route(aggregate_trades, _always(4)),
     "/api/v3/depth": Route(depth, _depth_weight),
+    "/api/v3/avgPrice": Route(average_price, _always(2)),
     "/api/v3/ticker/24hr": Route(day_ticker, _by_symbols(2, 2, 80)),
     "/api/v3/ticker/price": Route(price_ticker, _by_symbols(2, 4, 4)),
     "/api/v3/ticker/bookTicker": Route(book_ticker, _by_symbols(2, 4, 4)),
