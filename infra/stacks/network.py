@@ -16,6 +16,8 @@ from infra.constructs.stack import named
 from infra.settings import Profile
 
 POSTGRES, VALKEY, HTTPS = 5432, 6379, 443
+ADDRESSES = "10.42.0.0/16"
+"""Of the network. Written out where rules need it: an emulator's VPC has no attribute for it."""
 
 
 class Network(Stack):
@@ -39,8 +41,8 @@ class Network(Stack):
         if not profile.emulated:
             everywhere.append(_out(HTTPS, "AWS over IPv6", v6="::/0"))
         to_stores = [
-            _out(POSTGRES, "PostgreSQL", v4=self.vpc.vpc_cidr_block),
-            _out(VALKEY, "Valkey", v4=self.vpc.vpc_cidr_block),
+            _out(POSTGRES, "PostgreSQL", v4=ADDRESSES),
+            _out(VALKEY, "Valkey", v4=ADDRESSES),
         ]
         functions = self._group(
             "Functions", "Functions: no way in, out to stores and AWS", out=[*to_stores, *everywhere]
@@ -71,7 +73,7 @@ class Network(Stack):
             self,
             "Vpc",
             vpc_name=profile.prefix,
-            ip_addresses=ec2.IpAddresses.cidr("10.42.0.0/16"),
+            ip_addresses=ec2.IpAddresses.cidr(ADDRESSES),
             ip_protocol=ec2.IpProtocol.DUAL_STACK if dual else ec2.IpProtocol.IPV4_ONLY,
             availability_zones=list(profile.zones),
             nat_gateways=1 if profile.nat == "gateway" else 0,
