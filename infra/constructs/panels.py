@@ -10,6 +10,8 @@ from infra.constructs.watch import metric
 from infra.constructs.watched import OWN, Watched
 
 _WIDTH = 24
+#: Its title and what it shows.
+Graph = tuple[str, Sequence[cloudwatch.IMetric]]
 
 
 def panels(watched: Watched, alarms: Sequence[cloudwatch.Alarm]) -> list[list[cloudwatch.IWidget]]:
@@ -25,12 +27,12 @@ def panels(watched: Watched, alarms: Sequence[cloudwatch.Alarm]) -> list[list[cl
     ]
 
 
-def _row(graphs: Sequence[tuple[str, Sequence[cloudwatch.IMetric]]]) -> list[cloudwatch.IWidget]:
+def _row(graphs: Sequence[Graph]) -> list[cloudwatch.IWidget]:
     width = _WIDTH // len(graphs)
     return [cloudwatch.GraphWidget(title=title, left=list(metrics), width=width) for title, metrics in graphs]
 
 
-def _requests(watched: Watched) -> list[tuple[str, list[cloudwatch.IMetric]]]:
+def _requests(watched: Watched) -> Sequence[Graph]:
     api = watched.api
     return [
         ("Requests", [metric("AWS/ApiGateway", name, ApiId=api) for name in ("Count", "4xx", "5xx")]),
@@ -38,7 +40,7 @@ def _requests(watched: Watched) -> list[tuple[str, list[cloudwatch.IMetric]]]:
     ]
 
 
-def _functions(watched: Watched) -> list[tuple[str, list[cloudwatch.IMetric]]]:
+def _functions(watched: Watched) -> Sequence[Graph]:
     names = watched.functions.values()
     return [
         (f"Functions: {title}", [metric("AWS/Lambda", name, kind, FunctionName=each) for each in names])
@@ -46,7 +48,7 @@ def _functions(watched: Watched) -> list[tuple[str, list[cloudwatch.IMetric]]]:
     ] + [("Functions: cold starts", [metric(OWN, "ColdStarts", Component=name) for name in watched.functions])]
 
 
-def _sockets(watched: Watched) -> list[tuple[str, list[cloudwatch.IMetric]]]:
+def _sockets(watched: Watched) -> Sequence[Graph]:
     return [
         (
             "Sockets: opened, messages",
@@ -72,7 +74,7 @@ def _sockets(watched: Watched) -> list[tuple[str, list[cloudwatch.IMetric]]]:
     ]
 
 
-def _market_data() -> list[tuple[str, list[cloudwatch.IMetric]]]:
+def _market_data() -> Sequence[Graph]:
     return [
         ("Ticks", [metric(OWN, "Ticks", Component="ticker")]),
         (
@@ -83,7 +85,7 @@ def _market_data() -> list[tuple[str, list[cloudwatch.IMetric]]]:
     ]
 
 
-def _daemons(watched: Watched) -> list[tuple[str, list[cloudwatch.IMetric]]]:
+def _daemons(watched: Watched) -> Sequence[Graph]:
     cluster = watched.profile.cluster_name
     return [
         (
@@ -97,12 +99,12 @@ def _daemons(watched: Watched) -> list[tuple[str, list[cloudwatch.IMetric]]]:
     ]
 
 
-def _stores(watched: Watched) -> list[tuple[str, list[cloudwatch.IMetric]]]:
+def _stores(watched: Watched) -> Sequence[Graph]:
     database: list[cloudwatch.IMetric] = [
         metric("AWS/RDS", name, kind, DBClusterIdentifier=watched.database)
         for name, kind in (("ServerlessDatabaseCapacity", "Average"), ("DatabaseConnections", "Maximum"))
     ]
-    rows = [("Database: capacity units, connections", database)]
+    rows: list[Graph] = [("Database: capacity units, connections", database)]
     if watched.cache:
         rows.append(
             (

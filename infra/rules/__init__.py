@@ -4,10 +4,14 @@ Each module holds rules of one concern; a rule is a function from a :class:`~inf
 findings, and its docstring is the sentence that is printed when it is checked. :data:`RULES` lists them all.
 """
 
-from infra.rules import access, limits, manifest, secrets, stores
+from infra.rules.access import RULES as ACCESS
+from infra.rules.limits import RULES as LIMITS
+from infra.rules.manifest import RULES as MANIFEST
+from infra.rules.secrets import RULES as SECRETS
+from infra.rules.stores import RULES as STORES
 from infra.rules.templates import Deployment, Finding, Rule
 
-RULES: tuple[Rule, ...] = (*manifest.RULES, *access.RULES, *stores.RULES, *secrets.RULES, *limits.RULES)
+RULES: tuple[Rule, ...] = (*MANIFEST, *ACCESS, *STORES, *SECRETS, *LIMITS)
 
 
 def check(deployment: Deployment) -> list[Finding]:

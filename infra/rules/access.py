@@ -35,7 +35,7 @@ class Statement:
     @property
     def allows(self) -> bool:
         """It gives something, rather than forbids."""
-        return self.body.get("Effect", "Allow") == "Allow"
+        return str(self.body.get("Effect", "Allow")) == "Allow"
 
     @property
     def actions(self) -> list[str]:

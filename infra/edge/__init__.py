@@ -1,0 +1,1 @@
+"""What runs in CloudFront, and the page that it serves until a dashboard has been built."""
