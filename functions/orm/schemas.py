@@ -128,6 +128,17 @@ class UserChange(_Request):
     manager_uid: UUID | None = None
 
 
+class UserReplacement(UserChange):
+    """All of a user's record, as an admin writes it anew."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"mail": "trader@example.com", "role": "trader", **_PROFILE}]}
+    )
+
+    mail: Mail
+    role: Role
+
+
 class KeyAnswer(BaseModel):
     """An API key, without its secret."""
 

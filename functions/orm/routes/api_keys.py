@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from fullon.identity import api_keys
 from fullon.identity.model import Identity
 from fullon.kernel.errors import Invalid
+from fullon.runtime.audited import act
 from fullon.runtime.http import AdminCaller, Caller, Stores, require_login
 from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, encode_cursor
 from fullon.runtime.problems import responses
@@ -38,7 +39,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 async def create_my_key(body: OwnKey, caller: LoggedIn, stores: Stores, response: Response) -> NewKeyAnswer:
     if body.uid not in {None, caller.user_id}:
         raise Invalid("You can make keys only for yourself here.", fields={"uid": "not yours"})
-    return await _create(body, caller.user_id, stores, response)
+    return await _create(body, caller.user_id, caller, stores, response)
 
 
 @router.get("/me", operation_id="list_my_keys", summary="One's own keys, oldest first", responses=responses(401, 403))
@@ -71,7 +72,7 @@ async def list_keys(
 async def create_key(
     body: KeyForUser, caller: AdminCaller, login: LoggedIn, stores: Stores, response: Response
 ) -> NewKeyAnswer:
-    return await _create(body, body.uid, stores, response)
+    return await _create(body, body.uid, caller, stores, response)
 
 
 @router.get("/{key_id}", operation_id="get_key", summary="One of one's own keys", responses=responses(401, 403, 404))
@@ -120,8 +121,9 @@ async def deactivate_key(key_id: UUID, caller: LoggedIn, stores: Stores) -> KeyA
     responses=responses(401, 403, 404),
 )
 async def rotate_key(key_id: UUID, caller: LoggedIn, stores: Stores, response: Response) -> NewKeyAnswer:
-    async with stores.transaction() as connection:
-        new, change = await api_keys.rotate(connection, stores.clock, key_id, caller.user_id)
+    async with act(stores, caller, "rotate_key", f"api_key {key_id}") as doing:
+        new, change = await api_keys.rotate(doing.connection, stores.clock, key_id, caller.user_id)
+        doing.details["new_key"] = str(new.record.id)
     await stores.principals.announce(change)
     response.headers.update(_NO_STORE)
     return NewKeyAnswer.made(new)
@@ -135,16 +137,16 @@ async def rotate_key(key_id: UUID, caller: LoggedIn, stores: Stores, response: R
     responses=responses(401, 403, 404),
 )
 async def delete_key(key_id: UUID, caller: LoggedIn, stores: Stores) -> Response:
-    async with stores.transaction() as connection:
-        change = await api_keys.delete(connection, key_id, caller.user_id)
+    async with act(stores, caller, "delete_key", f"api_key {key_id}") as doing:
+        change = await api_keys.delete(doing.connection, key_id, caller.user_id)
     await stores.principals.announce(change)
     return Response(status_code=204)
 
 
-async def _create(body: OwnKey, uid: UUID, stores: Stores, response: Response) -> NewKeyAnswer:
-    async with stores.transaction() as connection:
+async def _create(body: OwnKey, uid: UUID, caller: Identity, stores: Stores, response: Response) -> NewKeyAnswer:
+    async with act(stores, caller, "create_key", owner=str(uid), scopes=sorted(body.scopes)) as doing:
         new = await api_keys.create(
-            connection,
+            doing.connection,
             stores.clock,
             uid=uid,
             name=body.name,
@@ -152,13 +154,14 @@ async def _create(body: OwnKey, uid: UUID, stores: Stores, response: Response) -
             description=body.description,
             expires_at=body.expires_at,
         )
+        doing.subject = f"api_key {new.record.id}"
     response.headers.update(_NO_STORE)
     return NewKeyAnswer.made(new)
 
 
 async def _change(key_id: UUID, values: dict[str, Any], caller: Identity, stores: Stores) -> KeyAnswer:
-    async with stores.transaction() as connection:
-        record, change = await api_keys.change(connection, stores.clock, key_id, caller.user_id, values)
+    async with act(stores, caller, "change_key", f"api_key {key_id}", fields=sorted(values)) as doing:
+        record, change = await api_keys.change(doing.connection, stores.clock, key_id, caller.user_id, values)
     await stores.principals.announce(change)
     return KeyAnswer.of(record)
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 
 from fullon.kernel.errors import Invalid, Unavailable
 from fullon.market import candles_store
+from fullon.runtime.audited import act
 from fullon.runtime.container import Container
 from fullon.runtime.http import AdminCaller, Caller, Stores
 from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -90,8 +91,9 @@ async def get_symbol_decimals(
     responses=responses(401, 403, 404, 409),
 )
 async def create_symbol(body: NewSymbol, caller: AdminCaller, stores: Stores) -> SymbolAnswer:
-    async with stores.transaction() as connection:
-        symbol = await store.add_symbol(connection, body.cat_ex_id, body.values())
+    async with act(stores, caller, "create_symbol", cat_ex_id=body.cat_ex_id) as doing:
+        symbol = await store.add_symbol(doing.connection, body.cat_ex_id, body.values())
+        doing.subject = f"symbol {symbol.symbol_id}"
     await _announce(stores, [symbol])
     return SymbolAnswer.of(symbol)
 
@@ -106,8 +108,9 @@ async def create_symbol(body: NewSymbol, caller: AdminCaller, stores: Stores) ->
 async def change_symbol(
     symbol_id: Annotated[int, Path(ge=1, lt=LARGEST_ID)], body: SymbolChange, caller: AdminCaller, stores: Stores
 ) -> SymbolAnswer:
-    async with stores.transaction() as connection:
-        symbol = await store.change_symbol(connection, symbol_id, body.values())
+    values = body.values()
+    async with act(stores, caller, "change_symbol", f"symbol {symbol_id}", fields=sorted(values)) as doing:
+        symbol = await store.change_symbol(doing.connection, symbol_id, values)
     await _announce(stores, [symbol])
     return SymbolAnswer.of(symbol)
 
@@ -132,9 +135,9 @@ async def sync_symbols(cat_ex_id: ExchangeId, caller: AdminCaller, stores: Store
         markets = await data.markets()
     finally:
         await data.close()
-    async with stores.transaction() as connection:
-        changes = await store.put_markets(connection, cat_ex_id, markets)
-        collected = await store.symbols_of(connection, cat_ex_id, active=True)
+    async with act(stores, caller, "sync_symbols", f"exchange {cat_ex_id}", listed=len(markets)) as doing:
+        changes = await store.put_markets(doing.connection, cat_ex_id, markets)
+        collected = await store.symbols_of(doing.connection, cat_ex_id, active=True)
     await _announce(stores, collected)
     return SyncAnswer(
         exchange=venue.name,

@@ -11,7 +11,7 @@ import asyncpg
 
 from fullon.identity import sessions, store
 from fullon.identity.errors import LastAdmin, MailTaken, UserNotFound
-from fullon.identity.model import Role, StandingChange, User
+from fullon.identity.model import Kind, Role, StandingChange, User
 from fullon.kernel.clock import Clock
 from fullon.kernel.errors import Invalid
 from fullon.kernel.ids import new_id
@@ -35,6 +35,12 @@ _LIST = f"""
 SELECT {_COLUMNS} FROM users
 WHERE ($1::boolean IS NULL OR active = $1) AND ($2::text IS NULL OR role = $2) AND ($3::uuid IS NULL OR uid > $3)
 ORDER BY uid LIMIT $4
+"""  # noqa: S608 - a constant list of columns
+_SEARCH = f"""
+SELECT {_COLUMNS} FROM users
+WHERE (mail ILIKE $1 OR name ILIKE $1 OR lastname ILIKE $1 OR name || ' ' || lastname ILIKE $1)
+AND ($2::uuid IS NULL OR uid > $2)
+ORDER BY uid LIMIT $3
 """  # noqa: S608 - a constant list of columns
 #: Changes of who is an admin happen one after the other, so that two admins cannot demote each other at once.
 _LOCK_ADMINS = "SELECT pg_advisory_xact_lock(7106420, 0)"
@@ -131,6 +137,28 @@ async def listing(
     return [_user(row) for row in rows]
 
 
+async def search(connection: Connection, text: str, *, after: UUID | None, limit: int) -> list[User]:
+    """Users whose mail address or name contains a text, whatever its case, oldest first."""
+    pattern = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
+    return [_user(row) for row in await connection.fetch(_SEARCH, pattern, after, limit)]
+
+
+async def purge(connection: Connection, uid: UUID) -> StandingChange:
+    """Remove a user with everything that is theirs, in the transaction of ``connection``; the audit trail stays.
+
+    Raises:
+        UserNotFound, LastAdmin: it cannot be done.
+    """
+    await connection.execute(_LOCK_ADMINS)
+    user = await get(connection, uid)
+    affected = await store.credentials(connection, uid)
+    await connection.execute("DELETE FROM users WHERE uid = $1", uid)
+    if _is_acting_admin(user):
+        await _check_that_an_admin_is_left(connection)
+    ended = tuple(identifier for kind, identifier in affected.changed if kind is Kind.JWT)
+    return StandingChange(ended, affected.changed, uid)
+
+
 async def change(
     connection: Connection, clock: Clock, uid: UUID, values: Mapping[str, Any]
 ) -> tuple[User, StandingChange]:
@@ -160,9 +188,7 @@ async def change(
     old = _user(before)
     new = await _update(connection, clock, uid, values)
     if _is_acting_admin(old) and not _is_acting_admin(new):
-        others = await connection.fetchval("SELECT count(*) FROM users WHERE role = 'admin' AND active")
-        if not others:
-            raise LastAdmin
+        await _check_that_an_admin_is_left(connection)
     affected = await store.credentials(connection, uid)
     if (old.active and not new.active) or "password_hash" in values:
         reason = "password set by an admin" if new.active else "user deactivated"
@@ -188,6 +214,11 @@ async def _update(connection: Connection, clock: Clock, uid: UUID, values: Mappi
     except asyncpg.ForeignKeyViolationError as error:
         raise _no_manager() from error
     return _user(row)
+
+
+async def _check_that_an_admin_is_left(connection: Connection) -> None:
+    if not await connection.fetchval("SELECT count(*) FROM users WHERE role = 'admin' AND active"):
+        raise LastAdmin
 
 
 def _is_acting_admin(user: User) -> bool:
