@@ -46,7 +46,7 @@ class Agent:
     """Keeps the local endpoint's services the same as the emulator's.
 
     Args:
-        emulator: ECS of the emulator.
+        emulator: ECS of the emulator, repaired (local.rehearsal.repairs).
         secrets: Secrets Manager of the emulator.
         endpoint: the local ECS endpoint.
         environment: variables of every container, over those of its definition: addresses that are others here.
@@ -154,10 +154,14 @@ class Agent:
         return [{"name": name, "value": value} for name, value in sorted(given.items())]
 
     def _secret(self, reference: str) -> str:
-        """A secret by `valueFrom`: ARN, or ARN:key:stage:version for one key of its JSON (ECS developer guide)."""
+        """A secret by `valueFrom`: an ARN, or ARN:KEY:STAGE:VERSION for one key of its JSON (ECS developer guide).
+
+        MiniStack's `Ref` to a secret gives its name where CloudFormation gives the ARN, so a name is taken too.
+        """
         parts = reference.split(":")
-        arn, key = ":".join(parts[:7]), parts[7] if len(parts) > 7 else ""
-        text = self.secrets.get_secret_value(SecretId=arn)["SecretString"]
+        length = 7 if parts[0] == "arn" else 1
+        identifier, key = ":".join(parts[:length]), "".join(parts[length : length + 1])
+        text = self.secrets.get_secret_value(SecretId=identifier)["SecretString"]
         return str(json.loads(text)[key]) if key else text
 
 

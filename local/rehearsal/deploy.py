@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from local.errors import MachineProblem
 from local.rehearsal.assembly import Asset, Stack, pack
 from local.rehearsal.emulator import ACCOUNT, REGION, Emulator
@@ -82,14 +84,18 @@ class Deployer:
                 template = f"{self.emulator.endpoint}/{place[0]}/{place[1]}"
         client: CloudFormationClient = self.emulator.client("cloudformation")
         location: dict[str, Any] = {"TemplateURL": template} if template else {"TemplateBody": _text(stack)}
-        await asyncio.to_thread(
-            client.create_stack,
-            StackName=stack.name,
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
-            OnFailure="DO_NOTHING",
-            **location,
-        )
+        try:
+            await asyncio.to_thread(
+                client.create_stack,
+                StackName=stack.name,
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+                Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+                OnFailure="DO_NOTHING",
+                **location,
+            )
+        except ClientError as refusal:
+            reason = refusal.response.get("Error", {}).get("Message", str(refusal))
+            raise DeploymentFailed(f"The stack {stack.name} was refused: {reason}.") from refusal
         return await self._wait(client, stack)
 
     def _values_for(self, stack: Stack) -> dict[str, str]:

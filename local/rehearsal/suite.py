@@ -26,7 +26,7 @@ _SIGNS = {"PASSED": "✓", "FAILED": "✗", "ERROR": "✗", "SKIPPED": "–"}
 
 @dataclass(frozen=True)
 class Case:
-    """One test: the subject of its file, itself as a sentence, what came of it, seconds, and a reason if there is one."""
+    """A test: its file's subject, itself as a sentence, what came of it, seconds, and the reason if there is one."""
 
     area: str
     sentence: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -56,6 +56,16 @@ class Report:
     def problem(self, sentence: str, next_step: str = "") -> None:
         """One line about something that is wrong, and what to do."""
         self._line("✗", "red", f"{sentence} {next_step}".strip())
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Lines as they are."""
+        for text in texts:
+            if self._console is None:
+                self._write(text)
+            else:
+                from rich.text import Text
+
+                self._show(Text(text))
 
     def table(self, rows: Mapping[str, str], after: str = "") -> None:
         """Names and values in two columns, with a line after them."""

@@ -35,7 +35,8 @@ def answer(event, context):
 def socket(event, context):
     request = event["requestContext"]
     if request["routeKey"] == "push":
-        client = boto3.client("apigatewaymanagementapi", endpoint_url=os.environ["MANAGEMENT"].format(**request))
+        client = boto3.client("apigatewaymanagementapi", endpoint_url=os.environ["AWS_ENDPOINT_URL"]
+            + "/_aws/execute-api/%(apiId)s/%(stage)s" % request)
         target = json.loads(event["body"]).get("to", request["connectionId"])
         try:
             client.post_to_connection(ConnectionId=target, Data=b"pushed")
@@ -102,13 +103,12 @@ def apis() -> dict[str, Any]:
     password = {
         "Fn::Sub": ["{{resolve:secretsmanager:${Arn}:SecretString:password::}}", {"Arn": {"Fn::ImportValue": "secret"}}]
     }
-    management = "http://127.0.0.1:{port}"
     return {
         "Resources": {
             "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": assume}},
             "Authorize": _function("authorize"),
             "Answer": _function("answer", GREETING={"Fn::ImportValue": "greeting"}, PASSWORD=password),
-            "Socket": _function("socket", MANAGEMENT=management),
+            "Socket": _function("socket"),
             "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "tiny", "ProtocolType": "HTTP"}},
             "Stage": {
                 "Type": "AWS::ApiGatewayV2::Stage",

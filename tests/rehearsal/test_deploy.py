@@ -1,0 +1,90 @@
+"""Assemblies and their deployment: order, archives, parameters, and why a stack failed."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.errors import MachineProblem
+from local.rehearsal.assembly import pack, read
+from local.rehearsal.deploy import Deployer, DeploymentFailed
+from local.rehearsal.emulator import Emulator
+from tests.rehearsal import tiny
+from tests.rehearsal.conftest import Installed
+
+EMPTY: dict[str, Any] = {"Resources": {}}
+
+
+def bucket(name: str) -> dict[str, Any]:
+    return {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}}}
+
+
+def test_a_stack_comes_after_those_it_needs(tmp_path: Path) -> None:
+    folder = tiny.assembly(tmp_path, {"C": (EMPTY, ["B", "A"]), "B": (EMPTY, ["A"]), "A": (EMPTY, [])})
+
+    assert [stack.identifier for stack in read(folder)] == ["A", "B", "C"]
+
+
+def test_stacks_that_need_each_other_are_refused_by_name(tmp_path: Path) -> None:
+    folder = tiny.assembly(tmp_path, {"A": (EMPTY, ["B"]), "B": (EMPTY, ["A"])})
+
+    with pytest.raises(MachineProblem, match="tiny-a, tiny-b"):
+        read(folder)
+
+
+def test_a_folder_without_an_assembly_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MachineProblem, match="no cloud assembly"):
+        read(tmp_path)
+
+
+def test_the_same_content_gives_the_same_archive(tmp_path: Path) -> None:
+    for number in ("1", "2"):
+        (tmp_path / number / "inner").mkdir(parents=True)
+        (tmp_path / number / "inner" / "run.sh").write_text("true\n")
+        (tmp_path / number / "inner" / "run.sh").chmod(0o755)
+        (tmp_path / number / "a.py").write_text("x = 1\n")
+        pack(tmp_path / number, tmp_path / f"{number}.zip")
+
+    assert (tmp_path / "1.zip").read_bytes() == (tmp_path / "2.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "1.zip") as archive:
+        assert archive.namelist() == ["a.py", "inner/run.sh"]
+        assert archive.getinfo("inner/run.sh").external_attr >> 16 & 0o777 == 0o755
+
+
+def test_a_deployment_gives_outputs_resources_and_their_types(installed: Installed) -> None:
+    base, apis = installed.stacks["Base"], installed.stacks["Apis"]
+
+    assert base.outputs["Greeting"] == "hello"
+    assert set(apis.of_type("AWS::ApiGatewayV2::Api")) == {"Api", "Sockets"}
+    assert apis.resources["Api"] == apis.outputs["Api"]
+
+
+async def test_a_parameter_that_nobody_gives_is_named_before_anything_is_made(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    template = {"Parameters": {"Wanted": {"Type": "String"}, "Known": {"Type": "String", "Default": "x"}}, **EMPTY}
+    [stack] = read(tiny.assembly(tmp_path / "assembly", {"Wants": (template, [])}))
+
+    with pytest.raises(MachineProblem, match="tiny-wants needs values for Wanted,"):
+        await Deployer(emulator, tmp_path).deploy(stack)
+
+
+async def test_a_stack_that_fails_says_which_resource_and_why(emulator: Emulator, tmp_path: Path) -> None:
+    properties = {"Name": "twice", "SecretString": "x"}
+    one = {"Type": "AWS::SecretsManager::Secret", "Properties": properties}
+    template = {"Resources": {"First": one, "Odd": {**one, "DependsOn": "First"}}}
+    [stack] = read(tiny.assembly(tmp_path / "assembly", {"Fails": (template, [])}))
+
+    with pytest.raises(DeploymentFailed, match=r"tiny-fails ended as \w+: .*Odd"):
+        await Deployer(emulator, tmp_path).deploy(stack)
+
+
+async def test_a_template_that_is_refused_is_said_with_the_reason(emulator: Emulator, tmp_path: Path) -> None:
+    template = {"Resources": {"Odd": {"Type": "AWS::Nothing::Such", "Properties": {}}}}
+    [stack] = read(tiny.assembly(tmp_path / "assembly", {"Refused": (template, [])}))
+
+    with pytest.raises(DeploymentFailed, match=r"tiny-refused was refused: .*AWS::Nothing::Such"):
+        await Deployer(emulator, tmp_path).deploy(stack)
