@@ -61,9 +61,9 @@ def running_postgres(directory: Path) -> Iterator[Postgres]:
 
 
 @contextmanager
-def running_valkey(directory: Path) -> Iterator[Valkey]:
-    """A new Valkey below `directory`, gone when the block ends."""
-    server = Valkey(directory / "valkey", free_port(), "test-password", persistent=False)
+def running_valkey(directory: Path, *, cluster: bool = False) -> Iterator[Valkey]:
+    """A new Valkey below `directory`, gone when the block ends; with `cluster` one of a single node."""
+    server = Valkey(directory / "valkey", free_port(), "test-password", persistent=False, cluster=cluster)
     server.initialise()
     process = subprocess.Popen(
         server.command(),
@@ -75,6 +75,8 @@ def running_valkey(directory: Path) -> Iterator[Valkey]:
     )
     try:
         finish(server.wait_until_ready())
+        if cluster:
+            finish(server.claim_slots())
         yield server
     finally:
         end(process, signal.SIGTERM)

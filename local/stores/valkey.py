@@ -32,6 +32,12 @@ logfile ""
 loglevel notice
 daemonize no
 """
+CLUSTER_CONFIGURATION = """\
+cluster-enabled yes
+cluster-config-file nodes.conf
+cluster-node-timeout 2000
+"""
+SLOTS = 16_384
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Valkey:
     port: int
     password: str = field(repr=False)
     persistent: bool = True
+    cluster: bool = False
+    """A cluster of one node, as serverless Valkey shows itself to its clients; gets its slots by `claim_slots`."""
 
     @property
     def url(self) -> str:
@@ -63,6 +71,8 @@ class Valkey:
             data=f'"{self.data.absolute()}"',
             appendonly="yes" if self.persistent else "no",
         )
+        if self.cluster:
+            text += CLUSTER_CONFIGURATION
         replacement = self.configuration.with_suffix(".new")
         descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as handle:
@@ -89,6 +99,29 @@ class Valkey:
             if loop.time() > deadline:
                 raise StoreProblem(f"Valkey does not answer on port {self.port}.")
             await asyncio.sleep(0.02)
+
+    async def claim_slots(self, deadline_seconds: float = 20.0) -> None:
+        """Give the only node of a cluster all slots; returns when it serves them.
+
+        Raises:
+            StoreProblem: it does not within the deadline.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + deadline_seconds
+        await self._ask(f"CLUSTER ADDSLOTSRANGE 0 {SLOTS - 1}")
+        while b"cluster_state:ok" not in await self._ask("CLUSTER INFO"):
+            if loop.time() > deadline:
+                raise StoreProblem(f"Valkey on port {self.port} does not serve its slots.")
+            await asyncio.sleep(0.05)
+
+    async def _ask(self, command: str) -> bytes:
+        """What a command answers, as it comes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(f"AUTH {self.password}\r\n{command}\r\nQUIT\r\n".encode())
+            return await asyncio.wait_for(reader.read(), 2)
+        finally:
+            writer.close()
 
     async def _answers(self) -> bool:
         """One PING by hand: the client library costs 90 ms of import that the supervisor does not need."""

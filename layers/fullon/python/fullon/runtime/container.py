@@ -87,17 +87,9 @@ class Container:
     def valkey(self) -> Redis:
         """Client of Valkey (answers are bytes); it connects at the first command and again after a loss."""
         if self._valkey is None:
-            from redis.asyncio import Redis
-            from redis.asyncio.retry import Retry
-            from redis.backoff import NoBackoff
+            from fullon.runtime.valkey import connect
 
-            self._valkey = Redis.from_url(
-                self.settings.valkey_url(),
-                socket_connect_timeout=2,
-                socket_timeout=5,
-                health_check_interval=15,
-                retry=Retry(NoBackoff(), 1),
-            )
+            self._valkey = connect(self.settings)
             if tracing.is_on():
                 from fullon.runtime.traced_stores import watch_valkey
 
