@@ -5,7 +5,7 @@ asset with :func:`fingerprint` as its hash, so an asset that did not change is n
 rehearsal calls :func:`build` for the interpreter of this machine.
 """
 
-from tools.packaging.build import Artefacts, build, build_part, fingerprint, part_names
+from tools.packaging.parts import Artefacts, build, build_part, fingerprint, part_names
 from tools.packaging.targets import ARM64, PackagingFailed, Target
 
 __all__ = ["ARM64", "Artefacts", "PackagingFailed", "Target", "build", "build_part", "fingerprint", "part_names"]

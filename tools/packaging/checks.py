@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fullon.runtime.manifest import Function, Manifest
 from tools.packaging import contents
-from tools.packaging.build import FUNCTIONS, Artefacts
+from tools.packaging.parts import FUNCTIONS, Artefacts
 
 MEGABYTE = 1024 * 1024
 #: Megabytes of each part unpacked, with byte code: what was measured and about a tenth more. A part that outgrows its

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fullon.runtime.manifest import Function, Manifest
-from tools.packaging.build import Artefacts
+from tools.packaging.parts import Artefacts
 from tools.packaging.requirements import IN_THE_RUNTIME
 from tools.packaging.targets import PackagingFailed, find_python
 

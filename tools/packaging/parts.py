@@ -83,22 +83,7 @@ def build_part(name: str, target: Target, folder: Path, *, strict: bool = False)
         if strict:
             raise PackagingFailed(f"{missing}. Install one, or build without --strict.")
         print(f"warning: {missing}: cold starts will take about a second longer.", file=sys.stderr)
-    kept = CACHE / f"{name}-{target.platform}-{target.python}" / fingerprint(name, target)
-    if kept.is_dir():
-        os.utime(kept.parent / kept.name)
-    else:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE, prefix="building-") as directory:
-            made = Path(directory) / "part"
-            _make(name, target, made, interpreter)
-            contents.settle(made)
-            try:
-                made.rename(kept)
-            except OSError:
-                if not kept.is_dir():  # else another process was faster with the same content
-                    raise
-        os.utime(kept)  # settling has dated it 1980, and the oldest is what is forgotten
-        _forget_old(kept.parent)
+    kept = _kept(name, target, interpreter)
     if folder.exists():
         shutil.rmtree(folder)
     shutil.copytree(kept, folder)
@@ -122,6 +107,27 @@ def fingerprint(name: str, target: Target) -> str:
     else:
         contents.add(total, name, contents.source_digest(_sources(name)).encode())
     return total.hexdigest()
+
+
+def _kept(name: str, target: Target, interpreter: Interpreter | None) -> Path:
+    """The part in the cache, where it is made if need be."""
+    builds = CACHE / f"{name}-{target.platform}-{target.python}"
+    builds.mkdir(parents=True, exist_ok=True)
+    while not (kept := builds / fingerprint(name, target)).is_dir():
+        with tempfile.TemporaryDirectory(dir=CACHE, prefix="building-") as directory:
+            made = Path(directory) / "part"
+            _make(name, target, made, interpreter)
+            contents.settle(made)
+            if fingerprint(name, target) != kept.name:
+                continue  # a source was edited meanwhile
+            try:
+                made.rename(kept)
+            except OSError:
+                if not kept.is_dir():  # else another process was faster with the same content
+                    raise
+    os.utime(kept)  # settling has dated it 1980, and the oldest is what is forgotten
+    _forget_old(builds)
+    return kept
 
 
 def _make(name: str, target: Target, folder: Path, interpreter: Interpreter | None) -> None:
@@ -195,6 +201,6 @@ def _forget_old(folder: Path) -> None:
 def _own_code() -> str:
     """Of the modules that decide what is in a part; the checks of it do not."""
     total = hashlib.sha256()
-    for name in ("build", "contents", "requirements", "targets"):
+    for name in ("contents", "parts", "requirements", "targets"):
         contents.add(total, name, Path(__file__).with_name(f"{name}.py").read_bytes())
     return total.hexdigest()
