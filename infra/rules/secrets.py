@@ -19,7 +19,7 @@ _SHAPES: Mapping[str, re.Pattern[str]] = {
 _NAMED = re.compile(r"password|passwd|secret|token|private_?key|encryption_?key|credential|origin-proof", re.IGNORECASE)
 #: … unless it only says where the secret is, or how one is made.
 _POINTER = re.compile(
-    r"(_?(arn|arns|id|ids|name|names|revision|minutes|days|length|template|key)$)|^(exclude|generate|require)|policy|"
+    r"(_?(arn|arns|id|ids|name|names|revision|minutes|days|length|template)$)|^(exclude|generate|require)|policy|"
     r"rotation|kms|description",
     re.IGNORECASE,
 )
