@@ -36,7 +36,7 @@ docs: setup-dev ## Write the committed OpenAPI and AsyncAPI documents and the RE
 
 requirements: setup-dev ## Compile requirements/*.in into hashed *.txt
 	@$(UV_COMPILE) requirements/dev.in -o requirements/dev.txt
-	@for name in local functions daemons parquet docs migrations; do \
+	@for name in local functions daemons parquet docs migrations server; do \
 		$(UV_COMPILE) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
 

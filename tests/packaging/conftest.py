@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.image import Stage, carry_out, send_context
+from tests.packaging.image import Builder, Stage, send_context
 from tools.packaging import ARM64, Artefacts, Target, build
 from tools.packaging.requirements import ROOT
 from tools.packaging.targets import find_python
@@ -29,8 +29,8 @@ def arm_artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
 
 
 @pytest.fixture(scope="session")
-def image() -> Iterator[Stage]:
-    """The image of the daemons, by the commands of its Dockerfile, on the Python it names if that is here."""
+def builder() -> Iterator[Builder]:
+    """The Dockerfile, on the Python it names if that is here."""
     named = find_python(ARM64.python)
     base = named.path if named else Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
     with tempfile.TemporaryDirectory(prefix="fullon-image-") as directory:
@@ -39,5 +39,17 @@ def image() -> Iterator[Stage]:
         subprocess.run([base, "-m", "venv", python], check=True, capture_output=True)
         context.mkdir()
         send_context(ROOT, context)
-        stages = carry_out(ROOT / "daemons" / "Dockerfile", context, Path(directory), python / "bin" / "python")
-        yield stages["daemon"]
+        yield Builder(ROOT / "daemons" / "Dockerfile", context, Path(directory), python / "bin" / "python")
+
+
+@pytest.fixture(scope="session")
+def image(builder: Builder) -> Stage:
+    """The image of the daemons: what is built when no stage is named."""
+    assert builder.default == "daemon"
+    return builder.stage(builder.default)
+
+
+@pytest.fixture(scope="session")
+def server_image(builder: Builder) -> Stage:
+    """The image of the server without API Gateway."""
+    return builder.stage("server")

@@ -14,8 +14,8 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tools.bootstrap import environment
@@ -76,85 +76,96 @@ def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
             yield keyword.upper(), " ".join(arguments.split()) if keyword.upper() != "RUN" else arguments.strip()
 
 
-def carry_out(dockerfile: Path, context: Path, into: Path, python: Path) -> dict[str, Stage]:
-    """Build every stage below ``into``; ``context`` is what ``.dockerignore`` lets through."""
-    stages: dict[str, Stage] = {}
-    defaults: dict[str, str] = {}
-    stage: Stage | None = None
-    for keyword, arguments in instructions(dockerfile):
-        if keyword == "FROM":
-            base, _, name = arguments.partition(" AS ")
-            root = into / name
-            root.mkdir()
-            before = stages.get(base)
-            stage = Stage(root, python) if before is None else _continue(before, root)
-            stages[name] = stage
-            (root / "tmp").mkdir(exist_ok=True)
-        elif keyword == "ARG" and stage is None:
-            key, _, value = arguments.partition("=")
-            defaults[key] = value
-        else:
-            assert stage is not None, f"{keyword} before FROM"
-            _carry_out(stage, keyword, arguments, context, stages)
-    assert "PYTHON_IMAGE" in defaults
-    return stages
+class Builder:
+    """Carries out the stages that a target needs, each once.
 
+    Args:
+        context: what ``.dockerignore`` lets through.
+        into: where the stages' folders are made.
+        python: of the virtual environment that stands for the base image.
+    """
 
-def _continue(before: Stage, root: Path) -> Stage:
-    shutil.copytree(before.root, root, dirs_exist_ok=True)
-    return Stage(
-        root, before.python, dict(before.environment), before.folder, before.user, before.volumes,
-        before.command, before.health, before.health_options,
-    )  # fmt: skip
-
-
-def _carry_out(stage: Stage, keyword: str, arguments: str, context: Path, stages: Mapping[str, Stage]) -> None:
-    match keyword:
-        case "WORKDIR":
-            stage.folder = str(Path(stage.folder, arguments))
-            stage.inside(".").mkdir(parents=True, exist_ok=True)
-        case "ENV":
-            stage.environment |= dict(word.split("=", 1) for word in shlex.split(arguments))
-        case "COPY":
-            _copy(stage, arguments, context, stages)
-        case "RUN":
-            done = subprocess.run(
-                ["sh", "-ec", arguments], cwd=stage.inside("."), env={**environment(), **stage.variables()},
-                timeout=_SECONDS, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"RUN {arguments}:\n{done.stdout}\n{done.stderr}"
-        case "USER":
-            stage.user = arguments
-        case "VOLUME":
-            stage.volumes = tuple(json.loads(arguments))
-        case "CMD":
-            stage.command = tuple(json.loads(arguments))
-        case "HEALTHCHECK":
-            options, _, command = arguments.partition(" CMD ")
-            stage.health, stage.health_options = tuple(json.loads(command)), tuple(options.split())
-        case "STOPSIGNAL" | "EXPOSE":
-            pass
-        case _:
-            raise AssertionError(f"{keyword} is not known here")
-
-
-def _copy(stage: Stage, arguments: str, context: Path, stages: Mapping[str, Stage]) -> None:
-    source_root = context
-    words = arguments.split()
-    if words[0].startswith("--from="):
-        source_root = stages[words.pop(0).removeprefix("--from=")].root
-    *sources, destination = words
-    to = stage.inside(destination)
-    for source in sources:
-        found = sorted(source_root.glob(source.lstrip("/")))
-        assert found, f"COPY {source}: not in the context"
-        for path in found:
-            if path.is_dir():
-                shutil.copytree(path, to, dirs_exist_ok=True)
+    def __init__(self, dockerfile: Path, context: Path, into: Path, python: Path) -> None:
+        self._context, self._into, self._python = context, into, python
+        self._written: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+        self._stages: dict[str, Stage] = {}
+        for keyword, arguments in instructions(dockerfile):
+            if keyword == "FROM":
+                base, _, name = arguments.partition(" AS ")
+                self._written[name] = (base, [])
+            elif self._written:
+                self._written[name][1].append((keyword, arguments))
             else:
-                folder = to if destination.endswith("/") else to.parent
-                folder.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, folder / path.name if destination.endswith("/") else to)
+                assert (keyword, arguments.partition("=")[0]) == ("ARG", "PYTHON_IMAGE")
+
+    @property
+    def default(self) -> str:
+        """The stage that is built when none is named."""
+        return list(self._written)[-1]
+
+    def stage(self, name: str) -> Stage:
+        """A stage, carried out if need be."""
+        if name not in self._stages:
+            base, listed = self._written[name]
+            stage = Stage(self._into / name, self._python)
+            if base in self._written:
+                before = self.stage(base)
+                shutil.copytree(before.root, stage.root)
+                stage = replace(before, root=stage.root, environment=dict(before.environment))
+            else:
+                assert base == "${PYTHON_IMAGE}"
+                stage.inside("/tmp").mkdir(parents=True)
+            for keyword, arguments in listed:
+                self._carry_out(stage, keyword, arguments)
+            self._stages[name] = stage
+        return self._stages[name]
+
+    def _carry_out(self, stage: Stage, keyword: str, arguments: str) -> None:
+        match keyword:
+            case "WORKDIR":
+                stage.folder = str(Path(stage.folder, arguments))
+                stage.inside(".").mkdir(parents=True, exist_ok=True)
+            case "ENV":
+                stage.environment |= dict(word.split("=", 1) for word in shlex.split(arguments))
+            case "COPY":
+                self._copy(stage, arguments)
+            case "RUN":
+                done = subprocess.run(
+                    ["sh", "-ec", arguments], cwd=stage.inside("."), env={**environment(), **stage.variables()},
+                    timeout=_SECONDS, capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                assert done.returncode == 0, f"RUN {arguments}:\n{done.stdout}\n{done.stderr}"
+            case "USER":
+                stage.user = arguments
+            case "VOLUME":
+                stage.volumes = tuple(json.loads(arguments))
+            case "CMD":
+                stage.command = tuple(json.loads(arguments))
+            case "HEALTHCHECK":
+                options, _, command = arguments.partition(" CMD ")
+                stage.health, stage.health_options = tuple(json.loads(command)), tuple(options.split())
+            case "STOPSIGNAL" | "EXPOSE":
+                pass
+            case _:
+                raise AssertionError(f"{keyword} is not known here")
+
+    def _copy(self, stage: Stage, arguments: str) -> None:
+        origin = self._context
+        words = arguments.split()
+        if words[0].startswith("--from="):
+            origin = self.stage(words.pop(0).removeprefix("--from=")).root
+        *sources, destination = words
+        to = stage.inside(destination)
+        for source in sources:
+            found = sorted(origin.glob(source.lstrip("/")))
+            assert found, f"COPY {source}: not in the context"
+            for path in found:
+                if path.is_dir():
+                    shutil.copytree(path, to, dirs_exist_ok=True)
+                else:
+                    folder = to if destination.endswith("/") else to.parent
+                    folder.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(path, folder / path.name if destination.endswith("/") else to)
 
 
 def send_context(root: Path, into: Path) -> None:

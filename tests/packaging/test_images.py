@@ -1,82 +1,28 @@
-"""The image of the daemons, carried out here by the commands of its Dockerfile."""
+"""The images, carried out here by the commands of the Dockerfile."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import secrets
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fullon.runtime import manifest
+from local.ports import free_port
+from tests.conftest import Databases
+from tests.packaging.containers import healthcheck, running, settings_for, until
 from tests.packaging.image import Stage, instructions
 from tools.packaging.requirements import ROOT
 
 pytestmark = [pytest.mark.xdist_group("packaging"), pytest.mark.timeout(600)]
 
 DOCKERFILE = ROOT / "daemons" / "Dockerfile"
-START_SECONDS = 60.0
-
-
-def account(image: Stage) -> dict[str, object]:
-    """The image's user, where this process may choose one and that user can reach the interpreter."""
-    user, group = map(int, image.user.split(":"))
-    chosen: dict[str, object] = {"user": user, "group": group, "extra_groups": []}
-    try:
-        subprocess.run([image.python, "-c", ""], check=True, **chosen)  # type: ignore[call-overload]
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    os.chown(image.inside("/tmp"), user, group)
-    return chosen
-
-
-def healthcheck(image: Stage) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        image.arguments(image.health), env=image.variables(), cwd=image.inside("."),
-        capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
-
-
-@contextmanager
-def running(image: Stage, command: tuple[str, ...], settings: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A container of the image: its environment and the settings, and nothing of ours."""
-    process: subprocess.Popen[str] = subprocess.Popen(
-        image.arguments(command), env=image.variables() | settings, cwd=image.inside("."),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **account(image),
-    )  # type: ignore[call-overload]  # fmt: skip
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        print(process.communicate()[0])
-
-
-def until(condition: Callable[[], bool], process: subprocess.Popen[str], what: str) -> None:
-    end = time.monotonic() + START_SECONDS
-    while not condition():
-        assert process.poll() is None, f"the daemon ended with {process.returncode} before {what}"
-        assert time.monotonic() < end, f"not {what} within {START_SECONDS:g} s"
-        time.sleep(0.1)
-
-
-def settings_for(platform: str, candles: str, valkey_url: str) -> dict[str, str]:
-    return {
-        "DATABASE_URL": platform,
-        "DB_OHLCV_NAME": candles.rsplit("/", 1)[1],
-        "REDIS_URL": valkey_url,
-        "JWT_SECRET_KEY": secrets.token_urlsafe(48),
-        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://127.0.0.1:1",
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(24),
-    }
 
 
 @pytest.mark.parametrize("name", [daemon.name for daemon in manifest.load().daemons])
@@ -180,3 +126,33 @@ def test_every_command_of_the_image_is_in_exec_form_and_no_secret_is_built_in() 
     assert all(isinstance(json.loads(command), list) for command in executed)
     assert not [text for text in given if re.search(r"SECRET|PASSWORD|TOKEN|KEY|DATABASE_URL|REDIS_URL", text, re.I)]
     assert "ADD" not in dict(listed)
+
+
+def test_the_server_s_image_migrates_and_serves_the_whole_api(
+    server_image: Stage, databases: Databases, valkey_url: str
+) -> None:
+    image, port = server_image, free_port()
+    platform, candles = databases.clone("template0"), databases.clone("template0")
+    settings = settings_for(platform, candles, valkey_url)
+    here = {"8000": str(port), "0.0.0.0": "127.0.0.1"}
+    command = tuple(here.get(word, word) for word in image.command)
+    health = tuple(word.replace(":8000/", f":{port}/") for word in image.health)
+
+    with running(image, ("python", "-m", "functions.migrate.handler"), settings) as migration:
+        migrated = migration.wait(60)
+    with running(image, command, settings) as server:
+        until(lambda: healthcheck(replace(image, health=health)).returncode == 0, server, "healthy")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=30) as answer:
+            ready = answer.status
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json", timeout=30) as answer:
+            paths = json.load(answer)["paths"]
+        server.send_signal(signal.SIGTERM)
+        exit_code = server.wait(30)
+    for address in (platform, candles):
+        databases.drop(address)
+
+    assert migrated == 0
+    assert ready == 200
+    assert "/api/v1/auth/login" in paths
+    assert exit_code in {0, -signal.SIGTERM}
+    assert healthcheck(replace(image, health=health)).returncode != 0
