@@ -19,8 +19,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             needs = item.get_closest_marker("targets")
             if needs is not None and target not in needs.args:
                 item.add_marker(pytest.mark.skip(reason=f"not on the target {target}: {needs.kwargs['reason']}"))
-            # Those that take the stores away have a platform of their own.
-            item.add_marker(pytest.mark.xdist_group("stores lost" if "stores_lost" in item.path.name else "platform"))
+            # Some files have a platform of their own.
+            group = item.path.stem if item.path.stem in {"test_stores_lost", "test_container"} else "platform"
+            item.add_marker(pytest.mark.xdist_group(group))
             item.add_marker(pytest.mark.timeout(400))
 
 

@@ -32,10 +32,12 @@ class ContainerPlatform(Platform):
     Attributes:
         server: uvicorn.
         agent: the ECS endpoint with the daemons below it.
+        database_url: of the platform database.
     """
 
     server: psutil.Process
     agent: psutil.Process
+    database_url: str
 
     def daemon(self, name: str) -> psutil.Process:
         """The process of a daemon, below the ECS endpoint."""
@@ -89,6 +91,7 @@ def running_container(speed: str, seconds: float = 60) -> Iterator[ContainerPlat
             logs=logs,
             server=psutil.Process(server.pid),
             agent=psutil.Process(agent.pid),
+            database_url=postgres.dsn("fullon"),
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging as standard_logging
 import os
 
-from fullon.runtime import aws_lambda, manifest
+from fullon.runtime import aws_lambda, manifest, tracing
 from fullon.runtime.gateway.application import Application
 
 
@@ -31,5 +31,6 @@ def _one_log() -> None:
 
 settings = aws_lambda.start("server")
 _one_log()
+tracing.prepare()
 app = Application(manifest.load(), settings, os.environ)
 aws_lambda.settle_memory()

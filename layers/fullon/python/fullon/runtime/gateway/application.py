@@ -4,12 +4,14 @@ The outcomes are API Gateway's: 401 for a missing credential, 403 for a refused 
 identity, events that carry its context, ``X-API-Key`` as the edge takes it.
 """
 
+import asyncio
 import logging as standard_logging
 from collections.abc import Mapping
+from typing import Any
 
 from fullon.kernel.clock import Clock, SystemClock
 from fullon.kernel.errors import FullonError
-from fullon.runtime import logging
+from fullon.runtime import logging, metrics, schedules, tracing
 from fullon.runtime.container import Container
 from fullon.runtime.gateway import edge, refusals
 from fullon.runtime.gateway.authorizer import Authorizer, AuthorizerFailed
@@ -27,6 +29,8 @@ from fullon.runtime.gateway.statics import PREFIX, StaticFolder
 from fullon.runtime.manifest import Manifest
 from fullon.runtime.settings import Settings
 
+ACCOUNT_ID = "000000000000"
+"""There is no AWS account; events and ARNs need one."""
 POOL_SIZE = 10
 """Connections to each database of one process, unless ``DB_POOL_SIZE`` is set: all functions share them here."""
 
@@ -55,7 +59,7 @@ class Application:
         assert self._container.tokens is not None, "bad keys end the start, not the first request"
         self._functions = InProcess(manifest, self._container)
         self._routes = RouteTable(manifest)
-        self._events = EventBuilder(account_id="000000000000", api_id="fullon", region=settings.aws_region)
+        self._events = EventBuilder(account_id=ACCOUNT_ID, api_id="fullon", region=settings.aws_region)
         self._authorizer: Authorizer | None = None
         if manifest.authorizer is not None:
             function = manifest.authorizer
@@ -64,6 +68,10 @@ class Application:
         has_dashboard = settings.dashboard is not None and settings.dashboard.is_dir()
         self._statics = StaticFolder(settings.dashboard) if settings.dashboard and has_dashboard else None
         self._sockets = HeldConnections(self._functions, manifest, settings, environment)
+        self._settings = settings
+        self._scheduled = manifest.of_kind("schedule")
+        self._budget = tracing.Budget(settings.traces_per_second)
+        self._beside: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket connection, or the server's start and end (ASGI 3)."""
@@ -77,12 +85,28 @@ class Application:
     async def start(self) -> None:
         """Get ready for the first request; the stores are opened when they are needed."""
         await self._sockets.start()
+        runs = schedules.run(
+            self._scheduled, self._run_scheduled, self._clock, region=self._settings.aws_region, account_id=ACCOUNT_ID
+        )
+        self._beside = [
+            asyncio.create_task(runs, name="scheduled functions"),
+            asyncio.create_task(metrics.flush_forever(self._settings.metrics_seconds), name="metrics"),
+        ]
         _log.info("server ready", extra={"management": self._sockets.management_url})
 
     async def stop(self) -> None:
         """End what is still open."""
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         await self._sockets.stop()
+        tracing.flush()
         await self._container.close()
+
+    async def _run_scheduled(self, name: str, event: Mapping[str, Any]) -> None:
+        tracing.began(self._budget)
+        with tracing.span("schedule", "producer", {"faas.invoked_name": name}):
+            await self._functions.invoke(name, event, request_id=event["id"])
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -110,10 +134,12 @@ class Application:
         answer = _Answer(send, self._cors, headers.headers)
         request_id = edge.new_request_id()
         started = self._clock.monotonic()
+        trace = tracing.arrived(headers.headers, self._budget)
         try:
             response = self._cors.preflight(scope["method"], headers.headers)
             if response is None:
-                response = await self._respond(scope, receive, answer, headers, request_id)
+                with tracing.span("gateway", "server", {"http.request.method": scope["method"]}):
+                    response = await self._respond(scope, receive, answer, headers, request_id)
         except ClientGone:
             return
         except Exception:
@@ -125,7 +151,8 @@ class Application:
             return
         await answer.give(response)
         logging.clear()
-        facts = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "status": response.status}
+        logging.bind(request_id=request_id, trace_id=trace.trace_id)
+        facts = {"method": scope["method"], "path": scope["path"], "status": response.status}
         _log.info("request", extra={**facts, "duration_ms": round((self._clock.monotonic() - started) * 1000, 2)})
 
     async def _respond(
@@ -165,7 +192,11 @@ class Application:
             if refusal is not None:
                 return refusal
         body = await read_body(receive, scope["headers"], PAYLOAD_LIMIT)
-        await self._functions.serve(route.function, {**scope, "aws.event": event}, _whole(body, receive), answer.send)
+        inner = {**scope, "aws.event": event}
+        if tracing.is_recording():  # the framework's own spans take their parent from here
+            others = [pair for pair in scope["headers"] if pair[0] != b"traceparent"]
+            inner["headers"] = [*others, (b"traceparent", (tracing.traceparent() or "").encode())]
+        await self._functions.serve(route.function, inner, _whole(body, receive), answer.send)
         return None
 
     def _static_file(self, scope: Scope, headers: EdgeHeaders) -> HttpResponse | None:

@@ -7,14 +7,17 @@ application, or a coroutine function of an event. The manifest names them as tex
 import asyncio
 import importlib
 import logging as standard_logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from fullon.runtime import logging
+from fullon.runtime import logging, metrics, tracing
 from fullon.runtime.container import Container
-from fullon.runtime.gateway.invocation import UNAUTHORIZED, FunctionError, FunctionNotFound, FunctionTimedOut
+from fullon.runtime.gateway.invocation import FunctionError, FunctionNotFound, FunctionTimedOut
 from fullon.runtime.gateway.parts import Receive, Scope, Send
-from fullon.runtime.manifest import Function, Manifest
+from fullon.runtime.manifest import Function, FunctionKind, Manifest
+
+_HANDLED: tuple[FunctionKind, ...] = ("authorizer", "websocket", "schedule")
 
 _log = standard_logging.getLogger("fullon.gateway")
 
@@ -26,7 +29,8 @@ class InProcess:
     """Runs functions as coroutines of this process's loop.
 
     Args:
-        manifest: names them; those of kind ``http`` become applications, authorizer and WebSocket routes handlers.
+        manifest: names them; those of kind ``http`` become applications; authorizer, WebSocket routes and scheduled
+            functions become handlers. Tasks are nobody's business here: ``python -m`` runs them.
         container: settings and stores of all of them.
     """
 
@@ -36,8 +40,8 @@ class InProcess:
         }
         self._handlers: dict[str, tuple[Handler, int]] = {
             function.name: (_create(function, container), function.timeout)
-            for function in (manifest.authorizer, manifest.websocket)
-            if function is not None
+            for kind in _HANDLED
+            for function in manifest.of_kind(kind)
         }
 
     async def serve(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +59,7 @@ class InProcess:
                 raise
             raise FunctionTimedOut(name, f"Task timed out after {seconds} seconds") from error
 
-    async def invoke(self, name: str, event: dict[str, Any], *, request_id: str | None = None) -> Any:
+    async def invoke(self, name: str, event: Mapping[str, Any], *, request_id: str | None = None) -> Any:
         """Let another function answer an event; what it raises is a :class:`FunctionError`.
 
         Raises:
@@ -65,16 +69,24 @@ class InProcess:
             raise FunctionNotFound(name, "Function not found")
         handler, seconds = self._handlers[name]
         logging.clear()
-        logging.bind(request_id=request_id or event["requestContext"]["requestId"])
+        logging.bind(request_id=request_id or event["requestContext"]["requestId"], trace_id=tracing.trace_id())
+        started, failed = time.perf_counter(), True
         try:
-            async with asyncio.timeout(seconds) as patience:
-                return await handler(event)
+            with tracing.span(name, "server"):
+                async with asyncio.timeout(seconds) as patience:
+                    answer = await handler(event)
+            failed = False
         except Exception as error:
             if isinstance(error, TimeoutError) and patience.expired():
                 raise FunctionTimedOut(name, f"Task timed out after {seconds} seconds") from error
-            if str(error) != UNAUTHORIZED:
+            failed = not getattr(error, "is_an_answer", False)
+            if failed:
                 _log.exception("function failed", extra={"function": name})
             raise FunctionError(name, str(error), error_type=type(error).__name__) from error
+        else:
+            return answer
+        finally:
+            metrics.request_done((time.perf_counter() - started) * 1000, failed=failed, component=name)
 
 
 def _create(function: Function, container: Container) -> Any:
