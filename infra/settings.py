@@ -32,7 +32,7 @@ class Profile:
         account: AWS account number; empty for the one whose credentials deploy.
         zones: the availability zones of the network, at least two, written out: no look-up at synthesis.
         architecture: of functions and daemons.
-        python: version that the artefacts are built for; the functions' runtime is 3.13 on AWS.
+        python: version of the functions' runtime, for which their artefacts are built.
         nat: a NAT gateway for the functions' private subnets, or none.
         aurora_minimum: Aurora capacity units when idle; 0 lets the cluster pause.
         aurora_maximum: Aurora capacity units at most.
@@ -52,7 +52,7 @@ class Profile:
         flow_logs: log of the network's connections.
         retain: databases, secrets and audit records outlive their stack, and stacks refuse to be deleted.
         emulated: only resource types that the local emulator has.
-        secrets_revision: raise it after a secret was changed by hand: functions take secrets over at deployment.
+        secrets_revision: raise it after a secret was changed by hand, so that a deployment takes it over everywhere.
     """
 
     name: Literal["local", "small", "medium"]
@@ -60,7 +60,7 @@ class Profile:
     zones: tuple[str, ...]
     account: str = ""
     architecture: Architecture = "arm64"
-    python: str = "3.13"
+    python: Literal["3.13", "3.14"] = "3.13"
     nat: Nat = "none"
     aurora_minimum: float = 0
     aurora_maximum: float = 2
@@ -147,7 +147,6 @@ LOCAL = Profile(
     region="us-east-1",
     zones=("us-east-1a", "us-east-1b"),
     architecture="x86_64",
-    python="3.11",
     aurora_maximum=1,
     log_days=1,
     backup_days=1,

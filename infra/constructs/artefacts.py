@@ -48,7 +48,8 @@ class Artefacts(Construct):
     def __init__(self, scope: Construct, id: str, *, profile: Profile) -> None:  # noqa: A002 - CDK's name
         super().__init__(scope, id)
         self._profile = profile
-        self._target = Target(profile.platform, profile.python)
+        # The emulator runs functions in the interpreter that it runs in itself, which is this one's like.
+        self._target = Target.local() if profile.emulated else Target(profile.platform, profile.python)
         self._layers: dict[str, lambda_.LayerVersion] = {}
         self._bundled = Stack.of(self).bundling_required
         self.code = self._part(FUNCTIONS)
@@ -64,7 +65,7 @@ class Artefacts(Construct):
                 layer_version_name=f"{self._profile.prefix}-{name}",
                 description=f"Fullon: {name}",
                 code=self._part(name),
-                compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
+                compatible_runtimes=[runtime(self._profile)],
                 compatible_architectures=[architecture(self._profile)],
             )
         return self._layers[name]
@@ -80,6 +81,11 @@ class Artefacts(Construct):
             asset_hash_type=AssetHashType.CUSTOM,
             bundling=BundlingOptions(image=DockerImage.from_registry("not-used"), local=_Build(name, self._target)),
         )
+
+
+def runtime(profile: Profile) -> lambda_.Runtime:
+    """Of the Python that the artefacts are built for."""
+    return {"3.13": lambda_.Runtime.PYTHON_3_13, "3.14": lambda_.Runtime.PYTHON_3_14}[profile.python]
 
 
 def architecture(profile: Profile) -> lambda_.Architecture:

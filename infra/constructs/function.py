@@ -13,7 +13,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from fullon.runtime.manifest import Function
-from infra.constructs.artefacts import Artefacts, architecture
+from infra.constructs.artefacts import Artefacts, architecture, runtime
 from infra.constructs.log_group import log_group
 from infra.constructs.roles import function_role, read_secrets
 from infra.settings import Profile
@@ -67,7 +67,7 @@ class DomainFunction(Construct):
             "Function",
             function_name=f"{profile.prefix}-{entry.name}",
             description=entry.description,
-            runtime=lambda_.Runtime.PYTHON_3_13,
+            runtime=runtime(profile),
             architecture=architecture(profile),
             handler=entry.handler,
             code=artefacts.code,
@@ -107,6 +107,8 @@ def _settings(entry: Function, profile: Profile, data: Data) -> dict[str, str]:
         "ECS_CLUSTER": profile.cluster_name,
         "ADMIN_MAIL": profile.admin_mail,
         "DB_POOL_SIZE": "2",
+        # A changed configuration gives new execution environments, which read their secrets anew.
+        "SECRETS_REVISION": str(profile.secrets_revision),
     }
     if "data" in entry.network:
         found |= data.addresses

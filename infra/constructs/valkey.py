@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aws_cdk import CfnTag
 from aws_cdk import aws_elasticache as elasticache
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -45,6 +46,8 @@ class Valkey(Construct):
             user_id=f"{profile.prefix}-user",
             # CloudFormation resolves the reference; the value is not in the template.
             user_name="fullon",
+            # Changes the resource, so that CloudFormation reads the secret again.
+            tags=[CfnTag(key="secrets-revision", value=str(profile.secrets_revision))],
             access_string=ALLOWED,
             authentication_mode={
                 "Type": "password",

@@ -26,7 +26,7 @@ class Data(Stack):
     """Aurora PostgreSQL Serverless v2, Valkey Serverless and the secrets.
 
     The emulator has no addresses of its own that answer, so there the stores' addresses are parameters of the stack:
-    ``DatabaseHost``, ``DatabasePort``, ``CacheHost``, ``CachePort``.
+    ``DatabaseHost``, ``DatabasePort``, ``CacheHost``, ``CachePort``; so is that of the paper venue, ``VenueUrl``.
 
     Attributes:
         cluster: Aurora; its alarms are made of ``cluster.metric_…``.
@@ -118,7 +118,7 @@ class Data(Stack):
     def _parameters(self) -> dict[str, str]:
         def given(name: str, default: int | str) -> str:
             return CfnParameter(
-                self, name, type="String", default=str(default), description="Where the emulated store is"
+                self, name, type="String", default=str(default), description="Where it is on this machine"
             ).value_as_string
 
         return {
@@ -128,4 +128,5 @@ class Data(Stack):
             "REDIS_HOST": given("CacheHost", "127.0.0.1"),
             "REDIS_PORT": given("CachePort", VALKEY),
             "REDIS_SSL": "false",
+            "EXCHANGE_URL_PAPER": given("VenueUrl", "http://127.0.0.1:9"),
         }

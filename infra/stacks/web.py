@@ -63,7 +63,7 @@ class Web(Stack):
         self.distribution = cloudfront.Distribution(
             self,
             "Distribution",
-            comment=f"{profile.prefix}: dashboard and APIs",
+            comment=f"{profile.prefix}: dashboard and APIs (secrets {profile.secrets_revision})",
             domain_names=[profile.domain] if profile.domain else None,
             certificate=certificates.Certificate.from_certificate_arn(self, "Certificate", profile.certificate_arn)
             if profile.certificate_arn

@@ -76,6 +76,6 @@ def test_valkey_is_serverless_bounded_and_behind_a_login(small: Deployment) -> N
 def test_the_emulated_stores_are_where_a_parameter_says(local: Deployment) -> None:
     parameters = local.templates["Data"]["Parameters"]
 
-    assert {"DatabaseHost", "DatabasePort", "CacheHost", "CachePort"} <= set(parameters)
+    assert {"DatabaseHost", "DatabasePort", "CacheHost", "CachePort", "VenueUrl"} <= set(parameters)
     assert all("Default" in parameters[name] for name in parameters)
     assert not list(local.resources("AWS::ElastiCache::ServerlessCache"))
