@@ -77,6 +77,10 @@ class Home:
         return self.path / "logs"
 
     @property
+    def spans(self) -> Path:
+        return self.logs / "spans.jsonl"
+
+    @property
     def run(self) -> Path:
         return self.path / "run"
 

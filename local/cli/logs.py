@@ -28,6 +28,10 @@ TAIL_BYTES = 4_000_000
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 POSTGRES_TIME = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC ")
 VALKEY_TIME = re.compile(r"^\d+:[A-Z] (\d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3}) ")
+LEVELS = ("debug", "info", "warning", "error", "critical")
+FOREIGN_ERROR = re.compile(r"\b(?:ERROR|FATAL|PANIC|Traceback)\b")
+FOREIGN_WARNING = re.compile(r"\bWARNING\b|^# ")
+TRACE = re.compile(r"(?<![0-9a-f])(?:1-([0-9a-f]{8})-([0-9a-f]{24})|([0-9a-f]{32}))(?![0-9a-f])")
 DURATION = re.compile(r"(\d+)([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -109,9 +113,18 @@ def since_time(text: str, now: datetime) -> datetime:
 
 
 def show(
-    names: list[str], *, follow: bool, request_id: str | None, since: str | None, lines: int, as_json: bool
+    names: list[str],
+    *,
+    follow: bool,
+    request_id: str | None,
+    since: str | None,
+    lines: int,
+    as_json: bool,
+    trace_id: str | None = None,
+    level: str | None = None,
+    with_metrics: bool = False,
 ) -> None:
-    """Print what was logged, and with `follow` what will be."""
+    """Print what was logged, and with `follow` what will be; lines of metrics only when asked for."""
     start = since_time(since, datetime.now(UTC)) if since else None
     directory = this_home().logs
     files = _files(directory, names, {})
@@ -121,7 +134,7 @@ def show(
             f"There is no log of {', '.join(names)}." if names else f"There are no logs in {directory}.",
             f"There are: {', '.join(known)}." if known else "Start the platform with `fullon up`.",
         )
-    wanted = _Filter(request_id, start)
+    wanted = _Filter(request_id, start, trace_id and trace_id_of(trace_id), _rank(level), with_metrics)
     if start is None:
         for file in files.values():
             file.offset = max(0, file.path.stat().st_size - TAIL_BYTES)
@@ -143,14 +156,49 @@ def show(
 class _Filter:
     request_id: str | None
     start: datetime | None
+    trace_id: str | None
+    rank: int
+    with_metrics: bool
 
     def __call__(self, line: Line) -> bool:
+        fields = line.fields or {}
         if self.start is not None and line.at < self.start:
+            return False
+        if not self.with_metrics and "_aws" in fields:
+            return False
+        if self.rank and _rank(_level_of(line)) < self.rank:
+            return False
+        if self.trace_id is not None and self.trace_id != fields.get("trace_id"):
             return False
         if self.request_id is None:
             return True
-        ids = (line.fields or {}).get("request_id"), (line.fields or {}).get("invocation_id")
+        ids = fields.get("request_id"), fields.get("invocation_id")
         return self.request_id in ids or (line.fields is None and self.request_id in line.text)
+
+
+def trace_id_of(text: str) -> str:
+    """The 32 digits of a trace, however it is written: alone, as a traceparent, or as X-Ray writes it."""
+    found = TRACE.search(text.strip().lower())
+    return "".join(part or "" for part in found.groups()) if found else text.strip()
+
+
+def _rank(level: str | None) -> int:
+    """How bad a level is; 0 when nothing is asked for."""
+    if level is None:
+        return 0
+    if level.lower() not in LEVELS:
+        raise CommandFailed(f"{level!r} is not a level.", f"Write {', '.join(LEVELS)}.")
+    return LEVELS.index(level.lower()) + 1
+
+
+def _level_of(line: Line) -> str:
+    """A line's own level; of servers that write their own formats, by their words."""
+    level = str((line.fields or {}).get("level", "")).lower()
+    if level in LEVELS:
+        return level
+    if FOREIGN_ERROR.search(line.text):
+        return "error"
+    return "warning" if FOREIGN_WARNING.search(line.text) else "info"
 
 
 class _Printer:

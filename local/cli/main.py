@@ -58,7 +58,14 @@ def status(
 def logs(
     names: Annotated[list[str] | None, typer.Argument(help="Only these: gateway, auth, ticker, …")] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is written from now on.")] = False,
-    request_id: Annotated[str | None, typer.Option(help="Only lines of this request, through all functions.")] = None,
+    request_id: Annotated[
+        str | None, typer.Option("--request", "--request-id", help="Only lines of this request, through all functions.")
+    ] = None,
+    trace_id: Annotated[
+        str | None, typer.Option("--trace", help="Only lines of this trace, through functions and daemons.")
+    ] = None,
+    level: Annotated[str | None, typer.Option(help="Only this bad or worse: debug, info, warning, error.")] = None,
+    with_metrics: Annotated[bool, typer.Option("--metrics", help="Lines of metrics too.")] = False,
     since: Annotated[str | None, typer.Option(help="Only this long ago: 30s, 5m, 2h, 1d.")] = None,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 200,
     json: Json = False,
@@ -66,7 +73,43 @@ def logs(
     """Show the logs of all processes, functions and daemons, merged by time."""
     from local.cli import logs as command
 
-    command.show(names or [], follow=follow, request_id=request_id, since=since, lines=lines, as_json=json)
+    command.show(
+        names or [],
+        follow=follow,
+        request_id=request_id,
+        since=since,
+        lines=lines,
+        as_json=json,
+        trace_id=trace_id,
+        level=level,
+        with_metrics=with_metrics,
+    )
+
+
+@app.command()
+def metrics(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these components: auth, ticker, …")] = None,
+    since: Annotated[str, typer.Option(help="Over the last 30s, 5m, 2h, 1d.")] = "5m",
+    watch: Annotated[bool, typer.Option("--watch", help="Show them again and again; Ctrl-C ends it.")] = False,
+    json: Json = False,
+) -> None:
+    """Show what functions and daemons measure: how many, how fast, how far behind."""
+    from local.cli import metrics as command
+
+    command.show(names or [], since=since, watch=watch, as_json=json)
+
+
+@app.command()
+def trace(
+    identifier: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A trace, or a request of one; none lists the latest traces.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show where the time of one request went, through gateway, functions, stores and daemons."""
+    from local.cli import trace as command
+
+    command.show(identifier, as_json=json)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvloop
 
 from fullon.kernel.errors import FullonError
-from fullon.runtime import manifest
+from fullon.runtime import manifest, tracing
 from local.errors import MachineProblem
 from local.gateway.app import Gateway, MakeWebSocketPart
 from local.gateway.server import bind, serving
@@ -75,6 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = settings_of(options, port=listener.getsockname()[1])
         make_websocket = _websocket_half() if listed.websocket is not None else None
         gateway = Gateway(listed, settings, make_websocket)
+        tracing.configure(
+            "gateway",
+            traces_file=os.environ.get("TRACES_FILE") or None,
+            otlp_endpoint=os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(gateway, listener, warm))
     except FullonError as error:
@@ -106,8 +111,16 @@ def settings_of(options: argparse.Namespace, port: int) -> GatewaySettings:
         identity_ttl=options.identity_ttl,
         websocket_idle_timeout=options.websocket_idle_timeout,
         websocket_maximum_age=options.websocket_maximum_age,
+        traces_per_second=_whole_number("TRACES_PER_SECOND"),
         environment=dict(os.environ),
     )
+
+
+def _whole_number(name: str) -> int:
+    text = os.environ.get(name) or "0"
+    if not text.isascii() or not text.isdigit():
+        raise MachineProblem(f"{name} is {text!r}; it must be a whole number.")
+    return int(text)
 
 
 def _websocket_half() -> MakeWebSocketPart:
@@ -124,9 +137,12 @@ async def _run(gateway: Gateway, listener: socket.socket, warm: list[str]) -> No
     async with serving(gateway, listener):
         _settle_memory()
         gateway.pool.warm(warm)
+        preparing = asyncio.get_running_loop().run_in_executor(None, tracing.prepare)
         host, port = listener.getsockname()[:2]
         print(f"gateway: ready on http://{host}:{port}", flush=True)
         await stop.wait()
+        await preparing
+        tracing.flush()
 
 
 def _settle_memory() -> None:

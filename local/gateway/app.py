@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from fullon.kernel.clock import Clock, SystemClock
-from fullon.runtime import schedules
+from fullon.runtime import schedules, tracing
 from fullon.runtime.gateway import edge, refusals
 from fullon.runtime.gateway.authorizer import Authorizer, AuthorizerFailed
 from fullon.runtime.gateway.bodies import BodyTooLarge, ClientGone, read_body
@@ -43,7 +43,9 @@ class _Exchange:
     request_id: str
     started: float
     edge: edge.EdgeHeaders
+    trace_id: str
     function: str | None = None
+    user_id: str | None = None
     error: str | None = None
 
 
@@ -93,6 +95,7 @@ class Gateway:
         self._statics = StaticFolder(settings.statics) if settings.statics is not None and has_statics else None
         self.websocket = make_websocket(self.pool, manifest, settings) if make_websocket else None
         self._watcher: CodeWatcher | None = None
+        self._budget = tracing.Budget(settings.traces_per_second)
         self._scheduled = manifest.of_kind("schedule")
         self._scheduler: asyncio.Task[None] | None = None
 
@@ -134,11 +137,13 @@ class Gateway:
     async def _run_scheduled(self, name: str, event: Mapping[str, Any]) -> None:
         started = self._clock.monotonic()
         failure = None
+        trace = tracing.began(self._budget)
         try:
-            await self.pool.invoke(name, event, request_id=event["id"])
+            with tracing.span("schedule", "producer", {"faas.invoked_name": name}):
+                await self.pool.invoke(name, event, request_id=event["id"])
         except InvokeFailure as error:
             failure = str(error)
-        fields: dict[str, Any] = {"request_id": event["id"], "function": name}
+        fields: dict[str, Any] = {"request_id": event["id"], "trace_id": trace.trace_id, "function": name}
         fields["duration_ms"] = round((self._clock.monotonic() - started) * 1000, 2)
         if failure is not None:
             fields["error"] = failure[:2000]
@@ -155,21 +160,24 @@ class Gateway:
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         server = scope.get("server")
-        exchange = _Exchange(
-            request_id=edge.new_request_id(),
-            started=self._clock.monotonic(),
-            edge=edge.read_headers(
-                scope["headers"],
-                peer=source_address(scope),
-                scheme=scope["scheme"],
-                port=(server[1] if server else None) or self.settings.port,
-            ),
+        started = self._clock.monotonic()
+        read = edge.read_headers(
+            scope["headers"],
+            peer=source_address(scope),
+            scheme=scope["scheme"],
+            port=(server[1] if server else None) or self.settings.port,
         )
+        trace = tracing.arrived(read.headers, self._budget)
+        exchange = _Exchange(edge.new_request_id(), started, read, trace.trace_id)
         request_headers = exchange.edge.headers
         try:
             response = self._cors.preflight(scope["method"], request_headers)
             if response is None:
-                response = await self._respond(scope, receive, exchange)
+                with tracing.span("gateway", "server", {"http.request.method": scope["method"]}) as span:
+                    response = await self._respond(scope, receive, exchange)
+                    if span is not None:
+                        span.set_attribute("http.response.status_code", response.status)
+                        span.set_attribute("fullon.request_id", exchange.request_id)
                 self._cors.apply(response, request_headers)
         except ClientGone:
             self._write_log(scope, exchange, 499)
@@ -219,10 +227,9 @@ class Gateway:
             refusal = await self._authorizer.admit(event, self._events.authorizer, request_id)
             if refusal is not None:
                 return refusal
+            exchange.user_id = event["requestContext"]["authorizer"]["lambda"].get("user_id")
         add_body(event, await read_body(receive, scope["headers"], PAYLOAD_LIMIT))
-        answer = await self.pool.invoke_bytes(
-            route.function, orjson.dumps(event), request_id=request_id, trace_id=exchange.edge.trace_id
-        )
+        answer = await self.pool.invoke_bytes(route.function, orjson.dumps(event), request_id=request_id)
         return http_responses.parse(answer)
 
     def _static_file(self, method: str, path: str, headers: dict[str, str]) -> HttpResponse | None:
@@ -234,6 +241,7 @@ class Gateway:
     def _write_log(self, scope: Scope, exchange: _Exchange, status: int) -> None:
         fields: dict[str, Any] = {
             "request_id": exchange.request_id,
+            "trace_id": exchange.trace_id,
             "method": scope["method"],
             "path": scope["path"],
             "status": status,
@@ -241,6 +249,8 @@ class Gateway:
         }
         if exchange.function is not None:
             fields["function"] = exchange.function
+        if exchange.user_id is not None:
+            fields["user_id"] = exchange.user_id
         if exchange.error is not None:
             fields["error"] = exchange.error[:2000]
         level = "error" if status >= 500 else "info"

@@ -44,5 +44,7 @@ class GatewaySettings:
     """Unsent bytes kept for a client that does not read; beyond it, a push is refused with 429."""
     schedules_after: float = FIRST_AFTER_SECONDS
     """Seconds from the start to the first run of scheduled functions."""
+    traces_per_second: int = 0
+    """How many of the requests that come without a word about it are traced."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """Environment that function processes inherit, before the Lambda variables are added; holds secrets."""

@@ -10,6 +10,7 @@ from fullon.runtime.gateway.management import ManagementListener
 from fullon.runtime.gateway.websocket import SocketApi, SocketLimits
 from fullon.runtime.gateway.ws_events import EventBuilder
 from fullon.runtime.manifest import Manifest
+from fullon.runtime.tracing import Budget
 from local.gateway.access_log import AccessLog
 from local.gateway.settings import GatewaySettings
 from local.gateway.wire import TransportWire
@@ -36,6 +37,7 @@ class WebSocketGateway(SocketApi):
                 maximum_age=settings.websocket_maximum_age,
             ),
             self._lines,
+            budget=Budget(settings.traces_per_second),
         )
         self._settings = settings
         self._management = ManagementListener(self.connections, settings.environment.get("AWS_ACCESS_KEY_ID", ""))

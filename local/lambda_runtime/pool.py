@@ -9,6 +9,7 @@ from uuid import uuid4
 import orjson
 
 from fullon.kernel.clock import Clock, SystemClock
+from fullon.runtime import tracing
 from fullon.runtime.gateway.invocation import PAYLOAD_LIMIT, FunctionError, FunctionNotFound, RequestTooLarge
 from fullon.runtime.manifest import Function
 from local.lambda_runtime import environment
@@ -115,13 +116,20 @@ class FunctionPool:
         except orjson.JSONDecodeError as error:
             raise FunctionError(name, "the answer is not JSON", error_type="Runtime.MarshalError") from error
 
-    async def invoke_bytes(self, name: str, event: bytes, *, request_id: str, trace_id: str = "") -> bytes:
-        """Run a function with a JSON document and give its answer as it is; raises ``InvokeFailure``."""
+    async def invoke_bytes(self, name: str, event: bytes, *, request_id: str, trace_id: str | None = None) -> bytes:
+        """Run a function with a JSON document and give its answer as it is; raises ``InvokeFailure``.
+
+        Args:
+            trace_id: X-Ray's header; by default that of the work under way.
+        """
         fleet = self._fleets.get(name)
         if fleet is None:
             raise FunctionNotFound(name, "Function not found")
         if len(event) > PAYLOAD_LIMIT:
             raise RequestTooLarge(name, f"the event is over the limit of {PAYLOAD_LIMIT} bytes")
+        if trace_id is None:
+            trace = tracing.current()
+            trace_id = trace.xray if trace is not None else ""
         loop = asyncio.get_running_loop()
         invocation = Invocation(request_id, trace_id, event, loop.create_future(), loop.time())
         self._under_way.add(invocation.outcome)

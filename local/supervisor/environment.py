@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from local.credentials import Credentials
+from local.home import Home
 from local.supervisor.options import Options
 
 MARK = "FULLON_INSTANCE"
 """Names the home on every process of it, children's children included."""
 PART = "FULLON_PART"
 """Names the supervised process that a process descends from."""
+
+TRACES_PER_SECOND = "5"
+"""Whatever is done by hand is traced, and a load of thousands a second is not slowed down."""
+METRICS_SECONDS = "10"
 
 REGION = "us-east-1"
 CLUSTER = "fullon"
@@ -20,6 +25,16 @@ FOR_THE_SEED = ("FULLON_ADMIN_PASSWORD", "FULLON_TRADER_PASSWORD")
 #: Without byte code every cold start would compile its imports anew.
 WITHHELD = {*FOR_THE_SEED, "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONSTARTUP"}
 PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
+
+
+def observed(environment: Mapping[str, str], home: Home) -> dict[str, str]:
+    """The same environment, with a place for spans and metrics often enough to look at; what it says itself wins."""
+    defaults = {
+        "TRACES_FILE": str(home.spans),
+        "TRACES_PER_SECOND": TRACES_PER_SECOND,
+        "METRICS_SECONDS": METRICS_SECONDS,
+    }
+    return {**defaults, **environment}
 
 
 def children_environment(

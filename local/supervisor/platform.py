@@ -18,7 +18,7 @@ from local.errors import MachineProblem
 from local.home import Home, HomeLock, cannot_write, read_mapping, write_private
 from local.supervisor import databases, logfiles, orphans, parts, preflight, state
 from local.supervisor.child import Child, Part
-from local.supervisor.environment import FOR_THE_SEED, children_environment
+from local.supervisor.environment import FOR_THE_SEED, children_environment, observed
 from local.supervisor.options import Options
 from local.supervisor.readiness import wait_for_ok
 from local.supervisor.report import Report
@@ -92,6 +92,7 @@ class Platform:
             self._inherited, credentials, options, ports,
             database_url=stores.database_url, redis_url=stores.redis_url,
         )  # fmt: skip
+        environment = observed(environment, self._home)
         self._instance = credentials.instance
         login = await self._start_parts(options, ports, stores, environment)
         self._state.phase = "running"
@@ -195,7 +196,7 @@ class Platform:
     async def _serve(self, asked: asyncio.Task[bool]) -> None:
         while not asked.done():
             await asyncio.wait({asked}, timeout=ROTATION_SECONDS)
-            logs = [self._home.logs / f"{name}.log" for name in self._children]
+            logs = [self._home.spans, *(self._home.logs / f"{name}.log" for name in self._children)]
             with suppress(OSError):  # a full disk, or a file that went away meanwhile: next time
                 await asyncio.to_thread(logfiles.rotate, logs)
 

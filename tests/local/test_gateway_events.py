@@ -245,8 +245,8 @@ async def test_every_request_has_an_id_and_a_trace_of_its_own(tmp_path: Path) ->
     assert first.json()["context"]["aws_request_id"] == ids[0]
     trace = first.json()["event"]["headers"]["x-amzn-trace-id"]
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", trace)
-    assert first.json()["context"]["trace_id"] == trace
-    assert second.json()["context"]["trace_id"] == "Root=1-67891233-abcdef012345678912345678"
+    assert first.json()["context"]["trace_id"] == f"{trace};Sampled=0"
+    assert second.json()["context"]["trace_id"] == "Root=1-67891233-abcdef012345678912345678;Sampled=0"
     assert forged.json()["context"]["trace_id"].startswith("Root=1-")
 
 

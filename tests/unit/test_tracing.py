@@ -185,6 +185,7 @@ def test_without_tracing_the_sdk_is_never_imported() -> None:
     [
         ("SELECT uid FROM users WHERE mail = $1", "SELECT users"),
         ("\nINSERT INTO service_wants AS held (name) VALUES ($1)", "INSERT service_wants"),
+        ("INSERT INTO users (uid) VALUES ($1) ON CONFLICT (uid) DO UPDATE SET uid = $1", "INSERT users"),
         ("UPDATE leases SET holder = NULL", "UPDATE leases"),
         ("DELETE FROM ws_connections WHERE connection_id = ANY($1)", "DELETE ws_connections"),
         ("SELECT name FROM unnest($1::text[]) AS name", "SELECT"),

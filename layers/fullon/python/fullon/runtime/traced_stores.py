@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _COMMENT = re.compile(r"\s*(?:--[^\n]*\n|/\*.*?\*/)\s*", re.DOTALL)
 _VERB = re.compile(r"\s*([A-Za-z]+)")
 _TABLE = re.compile(
-    r"\b(?:FROM|INTO|UPDATE|JOIN|TABLE(?: IF NOT EXISTS)?)\s+([a-z_][a-z0-9_.]*)\b(?!\s*\()", re.IGNORECASE
+    r"\b(?:INTO|UPDATE(?!\s+SET\b)|TABLE(?:\s+IF\s+NOT\s+EXISTS)?)\s+([a-z_][\w.]*)"
+    r"|\b(?:FROM|JOIN)\s+([a-z_][\w.]*)\b(?!\s*\()",
+    re.IGNORECASE,
 )
 _TEXT = re.compile(r"'[^']*'")
 _PIPELINE_NAMES = 5
@@ -30,7 +32,7 @@ def statement_name(statement: str) -> str:
     if verb is None:
         return "statement"
     table = _TABLE.search(text)
-    return f"{verb[1].upper()} {table[1].lower()}" if table else verb[1].upper()
+    return f"{verb[1].upper()} {(table[1] or table[2]).lower()}" if table else verb[1].upper()
 
 
 async def watch_connection(connection: asyncpg.Connection[Any]) -> None:

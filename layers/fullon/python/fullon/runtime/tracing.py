@@ -156,6 +156,24 @@ def incoming(headers: Mapping[str, str] | None, xray: str | None = None) -> Trac
     return far
 
 
+def arrived(headers: Mapping[str, str], budget: Budget) -> Trace:
+    """Enter the trace of a request that comes from outside, or a new one; who does not say whether to sample leaves it
+    to ``budget``."""
+    trace = incoming(headers) or Trace.begin(sampled=False)
+    said = "traceparent" in headers or "Sampled=" in headers.get("x-amzn-trace-id", "")
+    if not said:
+        trace = Trace(trace.trace_id, trace.span_id, budget.take())
+    enter(trace)
+    return trace
+
+
+def began(budget: Budget) -> Trace:
+    """Enter a new trace."""
+    trace = Trace.begin(sampled=budget.take())
+    enter(trace)
+    return trace
+
+
 def enter(trace: Trace | None) -> None:
     """The work of this task, and of tasks it makes, belongs to ``trace``; None forgets the one before."""
     _current.set(trace)
@@ -226,6 +244,12 @@ def is_kept(traceparent: str | None) -> bool:
     """Whether spans of the trace that a row names are kept."""
     trace = parse_traceparent(traceparent)
     return trace is not None and trace.sampled and is_on()
+
+
+def prepare() -> None:
+    """Import the SDK ahead of the first span, where there is a place for spans; for processes that live long."""
+    if is_on():
+        _start()
 
 
 def flush() -> None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 
 import orjson
 
+from fullon.runtime import tracing
 from fullon.runtime.gateway import refusals
 from fullon.runtime.gateway.authorizer import AuthorizerFailed
 from fullon.runtime.gateway.connections import GOING_AWAY, Connection, Connections, Wire
@@ -25,6 +26,7 @@ from fullon.runtime.gateway.responses import HttpResponse
 from fullon.runtime.gateway.ws_authorizer import Denied, Unauthorized, authorize
 from fullon.runtime.gateway.ws_events import EventBuilder, Handshake, new_identifier, read_handshake
 from fullon.runtime.manifest import Manifest
+from fullon.runtime.tracing import Budget
 
 INBOX_LIMIT = 16
 """Messages of one client that may wait; beyond it the socket is not read, so its sender is slowed, not the others."""
@@ -59,6 +61,7 @@ class SocketApi:
         manifest: names the websocket function with its routes, and the authorizer.
         events: makes their events.
         new_id: makes a connection's id.
+        budget: which messages are traced; by default none but those of handshakes that ask for it.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class SocketApi:
         log: EventLog,
         *,
         new_id: Callable[[], str] = new_identifier,
+        budget: Budget | None = None,
     ) -> None:
         function = manifest.websocket
         if function is None:
@@ -81,6 +85,7 @@ class SocketApi:
         self._events = events
         self._log = log
         self._new_id = new_id
+        self._budget = budget or Budget(0)
         self._wires: dict[Wire, Connection | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
@@ -148,8 +153,10 @@ class SocketApi:
         connection = Connection(self._new_id(), wire, handshake, now, loop.time())
         event = self._events.connect(connection.connection_id, handshake, now)
         request_id = event["requestContext"]["requestId"]
+        trace = tracing.arrived({name.lower(): value for name, value in event["headers"].items()}, self._budget)
         try:
-            refusal = await self._admit(connection, event, request_id) or await self._connect(event, request_id)
+            with tracing.span("socket $connect", "server"):
+                refusal = await self._admit(connection, event, request_id) or await self._connect(event, request_id)
         except Exception:
             self._refuse(connection, refusals.internal(request_id))
             raise  # a fault of the gateway itself: logged where the task ends
@@ -163,7 +170,14 @@ class SocketApi:
         connection.opened = loop.time()
         self._wires[wire] = connection
         self.connections.add(connection)
-        self._log.write("socket_opened", connection_id=connection.connection_id, source=handshake.source_address)
+        self._log.write(
+            "socket_opened",
+            request_id=request_id,
+            trace_id=trace.trace_id,
+            connection_id=connection.connection_id,
+            user_id=(connection.authorizer or {}).get("user_id"),
+            source=handshake.source_address,
+        )
 
     async def _admit(self, connection: Connection, event: dict[str, Any], request_id: str) -> HttpResponse | None:
         if connection.handshake.path not in WEBSOCKET_PATHS:
@@ -239,8 +253,10 @@ class SocketApi:
         if route is None:
             self._say(connection, "Forbidden", request_id)
             return
+        trace = tracing.began(self._budget)
         try:
-            answer = await self._pool.invoke(self._function, event)
+            with tracing.span(f"socket {route}", "server"):
+                answer = await self._pool.invoke(self._function, event)
             body = _body(answer)
         except (InvokeFailure, ValueError) as failure:
             self._log.write(
@@ -248,6 +264,7 @@ class SocketApi:
                 level="error",
                 connection_id=connection.connection_id,
                 request_id=request_id,
+                trace_id=trace.trace_id,
                 route=route,
                 error=str(failure),
             )
@@ -275,7 +292,8 @@ class SocketApi:
     async def _disconnect(self, connection: Connection) -> None:
         code, reason = cast("tuple[int, str]", connection.ended)
         identifier = connection.connection_id
-        self._log.write("socket_closed", connection_id=identifier, code=code, reason=reason)
+        user_id = (connection.authorizer or {}).get("user_id")
+        self._log.write("socket_closed", connection_id=identifier, user_id=user_id, code=code, reason=reason)
         if "$disconnect" not in self._routes:
             return
         event = self._events.disconnect(
@@ -287,8 +305,10 @@ class SocketApi:
             datetime.now(UTC),
             connection.authorizer,
         )
+        tracing.began(self._budget)
         try:
-            await self._pool.invoke(self._function, event)
+            with tracing.span("socket $disconnect", "server"):
+                await self._pool.invoke(self._function, event)
         except InvokeFailure as failure:  # best effort, as in the cloud
             self._log.write(
                 "message_failed", level="error", connection_id=identifier, route="$disconnect", error=str(failure)
