@@ -21,6 +21,7 @@ from fullon.runtime.gateway.websocket import SocketApi, SocketLimits
 from fullon.runtime.gateway.ws_events import EventBuilder, new_identifier
 from fullon.runtime.manifest import Manifest
 from fullon.runtime.settings import Settings
+from fullon.runtime.tracing import Budget
 from fullon.streams.owners import owned_id
 
 PORTS_TRIED = 64
@@ -60,6 +61,7 @@ class HeldConnections:
             self._limits,
             _Lines(),
             new_id=lambda: owned_id(new_identifier().rstrip("="), self._host, self._management.port),
+            budget=Budget(settings.traces_per_second),
         )
         verifier = None if ipaddress.ip_address(self._host).is_loopback else Verifier(access_key, secret_key)
         self._management = ManagementListener(self._api.connections, access_key, verifier)
