@@ -32,7 +32,13 @@ from functions.auth.schemas import (
     read_form_or_json,
 )
 
-router = APIRouter(prefix="/api/v1/auth")
+
+async def _present_keys(stores: Stores) -> None:
+    """What is signed here is signed with the key of the present, which may have been rotated."""
+    await stores.current_tokens()
+
+
+router = APIRouter(prefix="/api/v1/auth", dependencies=[Depends(_present_keys)])
 
 _NO_STORE = {"Cache-Control": "no-store"}
 

@@ -115,7 +115,7 @@ class Authorizer:
 
     async def _known(self, credential: str) -> Identity:
         if not credential.startswith(api_keys.START):
-            return self._container.tokens.read(credential)
+            return (await self._container.current_tokens(credential)).read(credential)
         prefix = api_keys.prefix_of(credential)
         stored = self._keys.get(prefix) or await self._look_up(prefix)
         if stored is None or not api_keys.matches(stored, credential):

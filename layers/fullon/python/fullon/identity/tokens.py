@@ -126,6 +126,13 @@ class Tokens:
             claims, self._keys.signing, algorithm=self._keys.algorithm, headers={"kid": self._keys.key_id}
         )
 
+    def knows_key_of(self, token: str) -> bool:
+        """Whether the key that a token names is known here; also true of what is no token at all."""
+        try:
+            return jwt.get_unverified_header(token[:LONGEST_TOKEN]).get("kid") in self._keys.verifying
+        except jwt.InvalidTokenError:
+            return True
+
     def read(self, token: str) -> Identity:
         """The identity a token speaks of. Whether its session still stands is another question.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -15,6 +16,7 @@ from fullon.kernel.clock import Clock, SystemClock
 from fullon.kernel.errors import Unavailable
 from fullon.runtime import tracing
 from fullon.runtime.measured_pool import MeasuredPool
+from fullon.runtime.secrets import KEY_AGE_SECONDS, READ_AGAIN_SECONDS, Rotation, SecretsManager
 from fullon.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
     Pool = asyncpg.Pool[Any]
 
+_log = logging.getLogger("fullon.container")
+
 #: Failures of the network or the server that a later try may not see. A constraint violation is not among them.
 DATABASE_DOWN = (
     OSError,
@@ -40,6 +44,7 @@ DATABASE_DOWN = (
     asyncpg.InterfaceError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.IdleSessionTimeoutError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a rotation that is under way, too
 )
 #: A process that is paused in a transaction keeps its locks; after so long the server gives them to the others.
 IDLE_TRANSACTION_SECONDS = 10
@@ -58,6 +63,7 @@ class Container:
         self._candles: Pool | None = None
         self._valkey: Redis | None = None
         self._opening = asyncio.Lock()
+        self._rotation = Rotation(SecretsManager(settings.aws_region), self.clock)
 
     async def database(self) -> Pool:
         """Pool on the platform database.
@@ -68,7 +74,7 @@ class Container:
         if self._database is None:
             async with self._opening:
                 if self._database is None:
-                    self._database = await self._open(self.settings.platform_dsn())
+                    self._database = await self._open(Settings.platform_dsn)
         return self._database
 
     async def candles(self) -> Pool:
@@ -80,7 +86,7 @@ class Container:
         if self._candles is None:
             async with self._opening:
                 if self._candles is None:
-                    self._candles = await self._open(self.settings.candles_dsn())
+                    self._candles = await self._open(Settings.candles_dsn)
         return self._candles
 
     @property
@@ -89,7 +95,7 @@ class Container:
         if self._valkey is None:
             from fullon.runtime.valkey import connect
 
-            self._valkey = connect(self.settings)
+            self._valkey = connect(self.settings, self._valkey_login)
             if tracing.is_on():
                 from fullon.runtime.traced_stores import watch_valkey
 
@@ -105,7 +111,7 @@ class Container:
 
     @cached_property
     def tokens(self) -> Tokens:
-        """Makes and reads access tokens with the keys of the settings.
+        """Makes and reads access tokens with the keys of the settings, as they were read last.
 
         Raises:
             Invalid: what the algorithm needs is missing or is no such key.
@@ -124,6 +130,46 @@ class Container:
         )
         lifetime = timedelta(minutes=settings.jwt_expiration_minutes)
         return Tokens(keys, self.clock, lifetime=lifetime, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+    async def current_tokens(self, token: str | None = None) -> Tokens:
+        """Makes and reads access tokens with the present keys.
+
+        Args:
+            token: to be read; the keys are looked at again when it names one that is not known here.
+        """
+        if self.settings.jwt_secret_arn:
+            await self._renew_calmly(KEY_AGE_SECONDS)
+            if token is not None and not self.tokens.knows_key_of(token):
+                await self._renew_calmly(READ_AGAIN_SECONDS)
+        return self.tokens
+
+    async def renew_secrets(self, older_than: float = READ_AGAIN_SECONDS) -> bool:
+        """Read the secrets again, unless that was just done; whether any has changed.
+
+        Raises:
+            Unavailable: they cannot be read now.
+        """
+        before = self.settings
+        self.settings = await self._rotation.renewed(lambda: self.settings, older_than)
+        if (
+            self.settings.jwt_secret_key != before.jwt_secret_key
+            or self.settings.jwt_previous_keys != before.jwt_previous_keys
+        ):
+            self.__dict__.pop("tokens", None)
+        return self.settings != before
+
+    async def _renew_calmly(self, older_than: float) -> None:
+        """What was read last is still good for most."""
+        try:
+            await self.renew_secrets(older_than)
+        except Unavailable as error:
+            _log.warning("secrets not read again", extra={"code": error.code, **error.facts})
+
+    async def _valkey_login(self) -> tuple[str, str]:
+        """Asked for each new connection, of which there are few; so age is watched instead of refusals."""
+        if self.settings.redis_secret_arn:
+            await self._renew_calmly(READ_AGAIN_SECONDS)
+        return self.settings.redis_user, self.settings.redis_password.get_secret_value()
 
     @cached_property
     def services(self) -> ServiceControl:
@@ -189,10 +235,11 @@ class Container:
             await self._valkey.aclose()
             self._valkey = None
 
-    async def _open(self, dsn: str) -> Pool:
+    async def _open(self, address: Callable[[Settings], str]) -> Pool:
         with unavailable_when_down():
             return await MeasuredPool(
-                dsn,
+                address(self.settings),
+                connect=partial(self._connect, address),
                 ssl=False if self.settings.db_ssl == "disable" else self.settings.db_ssl,
                 min_size=0,
                 max_size=self.settings.db_pool_size,
@@ -208,6 +255,17 @@ class Container:
                     "idle_session_timeout": str(IDLE_SESSION_SECONDS * 1000),
                 },
             )
+
+    async def _connect(self, address: Callable[[Settings], str], _: str, **options: Any) -> asyncpg.Connection[Any]:
+        """A connection with the present password: after a rotation those that are open live on, new ones need it."""
+        connection: asyncpg.Connection[Any]
+        try:
+            connection = await asyncpg.connect(address(self.settings), **options)
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            if not self.settings.db_secret_arn or not await self.renew_secrets():
+                raise
+            connection = await asyncpg.connect(address(self.settings), **options)
+        return connection
 
 
 async def _leave_as_is(connection: object) -> None:

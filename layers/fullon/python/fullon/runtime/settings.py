@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from fullon.kernel.clock import SystemClock
 from fullon.kernel.errors import Invalid
 
 _WEAK_SECRETS = {"secret", "changeme", "change-me", "default", "development", "password", "fullon"}
@@ -70,6 +71,14 @@ class Settings(BaseSettings):
     #: What the content network in front sends with each request, and nobody else knows; without it no header is
     #: believed to say where a caller sits.
     origin_secret: SecretStr | None = None
+
+    db_secret_arn: str | None = None
+    """Secrets are read from where these point, in place of the values above: see :mod:`fullon.runtime.secrets`."""
+    redis_secret_arn: str | None = None
+    jwt_secret_arn: str | None = None
+    encryption_secret_arn: str | None = None
+    origin_secret_arn: str | None = None
+    admin_secret_arn: str | None = None
 
     metrics_seconds: float = Field(60.0, gt=0, le=3600)
     """How far apart the lines of metrics of a long-lived process are; CloudWatch's own grain is a minute."""
@@ -133,19 +142,20 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Settings:
-        """Read the environment.
+        """Read the environment, and the secrets that it names.
 
         Raises:
-            Invalid: a value is missing or refused; the sentence names the variable and never shows a value.
+            Invalid: a value is missing, refused or cannot be read; the sentence names the variable and never a value.
         """
         try:
-            return cls()
+            settings = cls()
         except ValidationError as error:
             problems = "; ".join(
                 f"{'.'.join(str(part) for part in item['loc']).upper() or 'SETTINGS'}: {item['msg']}"
                 for item in error.errors(include_input=False, include_url=False, include_context=False)
             )
             raise Invalid(f"The settings are not usable: {problems}.", code="settings") from None
+        return settings._with_secrets()
 
     def platform_dsn(self) -> str:
         """Address of the platform database; holds the password, so never log it."""
@@ -188,6 +198,22 @@ class Settings(BaseSettings):
         """Base address that replaces a venue's own (``EXCHANGE_URL_PAPER``), or None for the real one."""
         return os.environ.get(_URL_PREFIX + exchange.upper())
 
+    def _with_secrets(self) -> Settings:
+        from fullon.runtime import secrets
+
+        if not secrets.names_any(self):
+            return self
+        try:
+            return secrets.laid_over(self, secrets.SecretsManager(self.aws_region), SystemClock().now())
+        except secrets.SecretUnreadable as error:
+            code = f" ({error.facts['aws_code']})" if "aws_code" in error.facts else ""
+            raise Invalid(f"The settings are not usable: {error.detail.rstrip('.')}{code}.", code="settings") from error
+
     def _dsn(self, name: str) -> str:
         password = quote(self.db_password.get_secret_value(), safe="")
         return f"postgresql://{quote(self.db_user, safe='')}:{password}@{self.db_host}:{self.db_port}/{name}"
+
+
+def is_weak(secret: str) -> bool:
+    """Whether a signing secret is short, known or made of few characters."""
+    return len(secret.encode()) < _SECRET_MINIMUM or secret.lower() in _WEAK_SECRETS or len(set(secret)) < 8

@@ -8,15 +8,17 @@ costs one round trip.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline, ClusterPubSub, RedisCluster, _ClusterNodePoolAdapter
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 from redis.exceptions import AskError, ClusterDownError, MovedError, RedisClusterException, SlotNotCoveredError
 from redis.exceptions import ConnectionError as ConnectionLost
 
@@ -29,17 +31,37 @@ CONNECT_SECONDS = 2
 ANSWER_SECONDS = 5
 
 
-def connect(settings: Settings) -> Redis:
-    """A client of the Valkey that the settings name; it connects at the first command and again after a loss."""
-    options: Mapping[str, Any] = {
+Login = Callable[[], Awaitable[tuple[str, str]]]
+"""Gives user and password for a new connection."""
+
+
+def connect(settings: Settings, login: Login | None = None) -> Redis:
+    """A client of the Valkey that the settings name; it connects at the first command and again after a loss.
+
+    Args:
+        login: where the settings name a secret that may change, asked for each new connection.
+    """
+    options: dict[str, Any] = {
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": ANSWER_SECONDS,
         "health_check_interval": 15,
         "retry": Retry(NoBackoff(), 1),
     }
+    if settings.redis_secret_arn and login is not None:
+        options["credential_provider"] = _Credentials(login)
+        settings = settings.model_copy(update={"redis_password": SecretStr("")})
     if settings.redis_cluster:
         return cast("Redis", Cluster.from_url(settings.valkey_url(), **options))
     return Redis.from_url(settings.valkey_url(), **options)
+
+
+class _Credentials(CredentialProvider):
+    def __init__(self, login: Login) -> None:
+        self._login = login
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        user, password = await self._login()
+        return (user, password) if user else (password,)
 
 
 class Cluster(RedisCluster):
