@@ -12,10 +12,10 @@ PUBLIC_ROUTES: Mapping[str, str] = MappingProxyType(
         "POST /api/v1/auth/register": "Closed unless the installation opens it; limited as logins are.",
         "GET /health": "Says only that the function answers; load balancers and people ask it.",
         "GET /health/ready": "Says only whether the stores answer.",
-        "GET /": "Index of links.",
+        "GET /": "The index of links; it holds nothing private.",
         "GET /docs": "Documentation of the API; the same text is in the repository.",
-        "GET /docs/{proxy+}": "Its pages and styles.",
-        "GET /redoc": "Reference of the API.",
+        "GET /docs/{proxy+}": "Pages and styles of the documentation.",
+        "GET /redoc": "Another reading of the API's description.",
         "GET /openapi.json": "The API's description; the same file is in the repository.",
         "GET /asyncapi.json": "The sockets' description; the same file is in the repository.",
     }

@@ -100,7 +100,7 @@ def test_every_alarm_calls_when_it_begins_and_when_it_is_over(deployment: Deploy
 
 
 def test_only_metrics_that_somebody_writes_are_watched(deployment: Deployment, manifest: Manifest) -> None:
-    components = {entry.name for entry in (*manifest.functions, *manifest.daemons)}
+    components = {entry.name for entry in manifest.functions} | {entry.name for entry in manifest.daemons}
     assert OWN == metrics.NAMESPACE
 
     for alarm in alarms(deployment).values():
