@@ -36,7 +36,7 @@ def crashed(ended: float, number: int = 0, **changes: Any) -> Task:
 
 
 def service(desired: int, *tasks: Task, name: str = "ticker") -> Service:
-    return Service(name, desired, 0, 0, "deployment", ago(9_999), tasks)
+    return Service(name, desired, 0, 0, "deployment", tasks)
 
 
 def want(desired: int, changed: float = 7_200, **changes: Any) -> Want:

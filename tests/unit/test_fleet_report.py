@@ -46,7 +46,7 @@ def crashed_task(ended: float = 10.0, code: int = 1, started_by: str = "deployme
 
 def service(*tasks: Task, desired: int = 1) -> Service:
     running = sum(1 for task in tasks if task.last_status == "RUNNING")
-    return Service("ticker", desired, running, 0, "deployment", ago(9999), tasks)
+    return Service("ticker", desired, running, 0, "deployment", tasks)
 
 
 def record(status: ProcessStatus = ProcessStatus.RUNNING, heartbeat: float = 1.0, message: str = "") -> ProcessRecord:

@@ -162,7 +162,6 @@ def _service(service: ServiceTypeDef, tasks: Iterable[TaskTypeDef]) -> Service:
         running=service["runningCount"],
         pending=service["pendingCount"],
         deployment=primary.get("id", "") if primary else "",
-        created_at=service["createdAt"],
         tasks=tuple(_task(task) for task in tasks if task.get("group") == group),
     )
 

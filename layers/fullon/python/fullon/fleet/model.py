@@ -134,7 +134,6 @@ class Service:
     running: int
     pending: int
     deployment: str
-    created_at: datetime
     tasks: tuple[Task, ...] = ()
 
 
