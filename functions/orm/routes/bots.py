@@ -1,0 +1,437 @@
+"""Bots of the caller. A foreign bot answers exactly as a missing one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from fullon.bots import store
+from fullon.bots.errors import FeedNotFound
+from fullon.bots.model import Bot, Level
+from fullon.identity.model import Identity
+from fullon.kernel.errors import Forbidden, Invalid
+from fullon.orders import performance
+from fullon.runtime.audited import Act, act
+from fullon.runtime.container import Container
+from fullon.runtime.http import Caller, Stores, TradingCaller
+from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, decode_id_cursor, encode_cursor
+from fullon.runtime.problems import responses
+from fullon.strategies import store as strategies
+from functions.orm.bot_schemas import (
+    BotAnswer,
+    BotChange,
+    BotDetails,
+    BotExchangeAnswer,
+    BotExchangeRequest,
+    BotReplacement,
+    BotStats,
+    LastLogAnswer,
+    LogAnswer,
+    NewBot,
+    NewSimulation,
+    SimulationAnswer,
+)
+from functions.orm.strategy_schemas import FeedAnswer, FeedFields, FeedsReplacement, NewFeed, StrategyAnswer
+
+router = APIRouter(prefix="/api/v1/orm/bots")
+
+IsActive = Annotated[bool | None, Query(description="Only those that are, or are not.")]
+IsDry = Annotated[bool | None, Query(description="Only those that trade on paper, or really.")]
+LONGEST_LOG = 2**63
+
+
+@router.post("", operation_id="create_bot", summary="Make a bot", status_code=201, responses=responses(401, 403, 409))
+async def create_bot(body: NewBot, caller: TradingCaller, stores: Stores) -> BotAnswer:
+    own(body.uid, caller)
+    async with act(stores, caller, "create_bot", dry_run=body.dry_run, active=body.active) as doing:
+        bot = await store.add(
+            doing.connection,
+            stores.clock,
+            caller.user_id,
+            name=body.name,
+            active=body.active,
+            dry_run=body.dry_run,
+            note=body.note,
+        )
+        doing.subject = f"bot {bot.bot_id}"
+        await _note(doing, stores, bot, "created", "The bot was made.")
+    return BotAnswer.of(bot)
+
+
+@router.get("", operation_id="list_bots", summary="One's own bots, oldest first", responses=responses(401, 403))
+async def list_bots(
+    caller: Caller,
+    stores: Stores,
+    active: IsActive = None,
+    dry_run: IsDry = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[BotAnswer]:
+    return await _list(stores, caller.user_id, active, dry_run, limit, cursor)
+
+
+@router.get(
+    "/by-user",
+    operation_id="list_bots_by_user",
+    summary="The bots of a user",
+    description="One's own; admins may look at anybody's.",
+    responses=responses(401, 403),
+)
+async def list_bots_by_user(
+    user_id: UUID,
+    caller: Caller,
+    stores: Stores,
+    active: IsActive = None,
+    dry_run: IsDry = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[BotAnswer]:
+    if user_id != caller.user_id and not caller.is_admin:
+        raise Forbidden("You can list only your own bots.")
+    return await _list(stores, user_id, active, dry_run, limit, cursor)
+
+
+@router.get("/{bot_id}", operation_id="get_bot", summary="A bot", responses=responses(401, 403, 404))
+async def get_bot(bot_id: UUID, caller: Caller, stores: Stores) -> BotAnswer:
+    async with stores.connection() as connection:
+        return BotAnswer.of(await store.get(connection, caller.user_id, bot_id))
+
+
+@router.patch(
+    "/{bot_id}",
+    operation_id="change_bot",
+    summary="Change a bot, switch it on or off",
+    responses=responses(401, 403, 404, 409),
+)
+async def change_bot(bot_id: UUID, body: BotChange, caller: TradingCaller, stores: Stores) -> BotAnswer:
+    return await _change("change_bot", bot_id, body.model_dump(exclude_unset=True), caller, stores)
+
+
+@router.put(
+    "/{bot_id}",
+    operation_id="replace_bot",
+    summary="Write all of a bot's record anew",
+    description="Fields that are left out get their defaults; exchanges, strategies and feeds stay.",
+    responses=responses(401, 403, 404, 409),
+)
+async def replace_bot(bot_id: UUID, body: BotReplacement, caller: TradingCaller, stores: Stores) -> BotAnswer:
+    return await _change("replace_bot", bot_id, body.model_dump(), caller, stores)
+
+
+@router.delete(
+    "/{bot_id}",
+    operation_id="delete_bot",
+    summary="Remove a bot",
+    description="Its strategies, log and simulations go with it; orders and fills stay.",
+    status_code=204,
+    responses=responses(401, 403, 404),
+)
+async def delete_bot(bot_id: UUID, caller: TradingCaller, stores: Stores) -> Response:
+    async with act(stores, caller, "delete_bot", f"bot {bot_id}") as doing:
+        await store.delete(doing.connection, caller.user_id, bot_id)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/{bot_id}/details",
+    operation_id="get_bot_details",
+    summary="A bot with its exchanges, strategies and feeds",
+    responses=responses(401, 403, 404),
+)
+async def get_bot_details(bot_id: UUID, caller: Caller, stores: Stores) -> BotDetails:
+    uid = caller.user_id
+    async with stores.connection() as connection:
+        bot = await store.get(connection, uid, bot_id)
+        return BotDetails(
+            **BotAnswer.of(bot).model_dump(),
+            exchanges=[BotExchangeAnswer.of(each) for each in await store.exchanges(connection, uid, bot_id)],
+            strategies=[StrategyAnswer.of(each) for each in await strategies.listing(connection, uid, bot_id=bot_id)],
+            feeds=[FeedAnswer.of(each) for each in await strategies.feeds(connection, uid, bot_id=bot_id)],
+        )
+
+
+@router.get(
+    "/{bot_id}/stats",
+    operation_id="get_bot_stats",
+    summary="What came of a bot's trades",
+    responses=responses(401, 403, 404),
+)
+async def get_bot_stats(bot_id: UUID, caller: Caller, stores: Stores) -> BotStats:
+    async with stores.connection() as connection:
+        bot = await store.get(connection, caller.user_id, bot_id)
+        rows = await connection.fetch("SELECT pnl FROM trades WHERE uid = $1 AND bot_id = $2", caller.user_id, bot_id)
+    figures = performance.of_trades(row["pnl"] for row in rows)
+    uptime = stores.clock.now() - bot.active_since if bot.active_since else None
+    return BotStats(
+        bot_id=bot_id,
+        trades=figures.trades,
+        wins=figures.wins,
+        losses=figures.losses,
+        pnl=figures.pnl,
+        win_rate=figures.win_rate,
+        profit_factor=figures.profit_factor,
+        uptime_seconds=int(uptime.total_seconds()) if uptime else 0,
+        basis="Closed trades, first in first out, after fees, in the quote currency.",
+    )
+
+
+@router.get(
+    "/{bot_id}/strategies",
+    operation_id="list_strategies_of_bot",
+    summary="The strategies of a bot, oldest first",
+    responses=responses(401, 403, 404),
+)
+async def list_strategies_of_bot(bot_id: UUID, caller: Caller, stores: Stores) -> Page[StrategyAnswer]:
+    async with stores.connection() as connection:
+        await store.get(connection, caller.user_id, bot_id)
+        found = await strategies.listing(connection, caller.user_id, bot_id=bot_id)
+    return Page(items=[StrategyAnswer.of(each) for each in found])
+
+
+@router.get(
+    "/{bot_id}/exchanges",
+    operation_id="list_exchanges_of_bot",
+    summary="The accounts that a bot may trade on",
+    responses=responses(401, 403, 404),
+)
+async def list_exchanges_of_bot(bot_id: UUID, caller: Caller, stores: Stores) -> Page[BotExchangeAnswer]:
+    async with stores.connection() as connection:
+        await store.get(connection, caller.user_id, bot_id)
+        found = await store.exchanges(connection, caller.user_id, bot_id)
+    return Page(items=[BotExchangeAnswer.of(each) for each in found])
+
+
+@router.post(
+    "/{bot_id}/exchanges",
+    operation_id="add_exchange_to_bot",
+    summary="Let a bot trade on an account",
+    status_code=201,
+    responses=responses(401, 403, 404),
+)
+async def add_exchange_to_bot(
+    bot_id: UUID, body: BotExchangeRequest, caller: TradingCaller, stores: Stores
+) -> Page[BotExchangeAnswer]:
+    async with act(stores, caller, "add_exchange_to_bot", f"bot {bot_id}", ex_id=str(body.ex_id)) as doing:
+        await store.add_exchange(doing.connection, stores.clock, caller.user_id, bot_id, body.ex_id)
+        found = await store.exchanges(doing.connection, caller.user_id, bot_id)
+    return Page(items=[BotExchangeAnswer.of(each) for each in found])
+
+
+@router.delete(
+    "/{bot_id}/exchanges",
+    operation_id="remove_exchange_from_bot",
+    summary="Take an account away from a bot",
+    status_code=204,
+    responses=responses(401, 403, 404),
+)
+async def remove_exchange_from_bot(bot_id: UUID, ex_id: UUID, caller: TradingCaller, stores: Stores) -> Response:
+    async with act(stores, caller, "remove_exchange_from_bot", f"bot {bot_id}", ex_id=str(ex_id)) as doing:
+        await store.remove_exchange(doing.connection, caller.user_id, bot_id, ex_id)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/{bot_id}/feeds",
+    operation_id="list_feeds_of_bot",
+    summary="What a bot's strategies look at",
+    responses=responses(401, 403, 404),
+)
+async def list_feeds_of_bot(bot_id: UUID, caller: Caller, stores: Stores) -> Page[FeedAnswer]:
+    async with stores.connection() as connection:
+        await store.get(connection, caller.user_id, bot_id)
+        found = await strategies.feeds(connection, caller.user_id, bot_id=bot_id)
+    return Page(items=[FeedAnswer.of(each) for each in found])
+
+
+@router.post(
+    "/{bot_id}/feeds",
+    operation_id="add_feed_to_bot",
+    summary="Append a feed to a strategy of a bot",
+    status_code=201,
+    responses=responses(401, 403, 404),
+)
+async def add_feed_to_bot(bot_id: UUID, body: NewFeed, caller: TradingCaller, stores: Stores) -> FeedAnswer:
+    async with act(stores, caller, "add_feed_to_bot", f"bot {bot_id}", symbol_id=body.symbol_id) as doing:
+        await _strategy_of(doing, caller, bot_id, body.str_id)
+        feed = await strategies.add_feed(doing.connection, caller.user_id, body.str_id, _feed(body))
+    return FeedAnswer.of(feed)
+
+
+@router.put(
+    "/{bot_id}/feeds",
+    operation_id="replace_feeds_of_bot",
+    summary="Replace the feeds of a strategy of a bot",
+    responses=responses(401, 403, 404),
+)
+async def replace_feeds_of_bot(
+    bot_id: UUID, body: FeedsReplacement, caller: TradingCaller, stores: Stores
+) -> Page[FeedAnswer]:
+    async with act(stores, caller, "replace_feeds_of_bot", f"bot {bot_id}", feeds=len(body.feeds)) as doing:
+        await _strategy_of(doing, caller, bot_id, body.str_id)
+        feeds = [_feed(each) for each in body.feeds]
+        found = await strategies.put_feeds(doing.connection, caller.user_id, body.str_id, feeds)
+    return Page(items=[FeedAnswer.of(each) for each in found])
+
+
+@router.delete(
+    "/{bot_id}/feeds",
+    operation_id="delete_feed_of_bot",
+    summary="Remove a feed",
+    status_code=204,
+    responses=responses(401, 403, 404),
+)
+async def delete_feed_of_bot(bot_id: UUID, feed_id: UUID, caller: TradingCaller, stores: Stores) -> Response:
+    async with act(stores, caller, "delete_feed_of_bot", f"bot {bot_id}", feed_id=str(feed_id)) as doing:
+        if not await strategies.delete_feed(doing.connection, caller.user_id, bot_id, feed_id):
+            raise FeedNotFound
+    return Response(status_code=204)
+
+
+@router.get(
+    "/{bot_id}/actions",
+    operation_id="list_actions_of_bot",
+    summary="A bot's log, newest first",
+    responses=responses(401, 403, 404),
+)
+async def list_actions_of_bot(
+    bot_id: UUID,
+    caller: Caller,
+    stores: Stores,
+    level: Annotated[Level | None, Query(description="Only lines of this level.")] = None,
+    action: Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00]*$", description="Only this action.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[LogAnswer]:
+    async with stores.connection() as connection:
+        await store.get(connection, caller.user_id, bot_id)
+        found = await store.log(
+            connection,
+            caller.user_id,
+            bot_id,
+            level=level,
+            action=action,
+            before=_log_cursor(cursor),
+            limit=limit + 1,
+        )
+    items = [LogAnswer.of(line) for line in found[:limit]]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].log_id) if len(found) > limit else None)
+
+
+@router.get(
+    "/{bot_id}/last-log",
+    operation_id="get_last_log_of_bot",
+    summary="The newest line of a bot's log",
+    responses=responses(401, 403, 404),
+)
+async def get_last_log_of_bot(bot_id: UUID, caller: Caller, stores: Stores) -> LastLogAnswer:
+    async with stores.connection() as connection:
+        await store.get(connection, caller.user_id, bot_id)
+        found = await store.log(connection, caller.user_id, bot_id, limit=1)
+    return LastLogAnswer(line=LogAnswer.of(found[0]) if found else None)
+
+
+@router.get(
+    "/{bot_id}/simulations",
+    operation_id="list_simulations_of_bot",
+    summary="Kept simulations of a bot, newest first",
+    responses=responses(401, 403, 404),
+)
+async def list_simulations_of_bot(
+    bot_id: UUID, caller: Caller, stores: Stores, limit: Limit = 50, cursor: Cursor = None
+) -> Page[SimulationAnswer]:
+    async with stores.connection() as connection:
+        await store.get(connection, caller.user_id, bot_id)
+        found = await store.simulations(
+            connection, caller.user_id, bot_id, before=decode_id_cursor(cursor), limit=limit + 1
+        )
+    items = [SimulationAnswer.of(each) for each in found[:limit]]
+    return Page(items=items, next_cursor=encode_cursor(str(items[-1].sim_id)) if len(found) > limit else None)
+
+
+@router.post(
+    "/{bot_id}/simulations",
+    operation_id="keep_simulation",
+    summary="Keep the result of a simulation",
+    status_code=201,
+    responses=responses(401, 403, 404),
+)
+async def keep_simulation(bot_id: UUID, body: NewSimulation, caller: TradingCaller, stores: Stores) -> SimulationAnswer:
+    async with act(stores, caller, "keep_simulation", f"bot {bot_id}") as doing:
+        made = await store.add_simulation(
+            doing.connection,
+            stores.clock,
+            caller.user_id,
+            bot_id,
+            window_from=body.window_from,
+            window_until=body.window_until,
+            settings=body.settings,
+            result=body.result,
+        )
+        doing.details["simulation"] = str(made.sim_id)
+    return SimulationAnswer.of(made)
+
+
+def own(uid: UUID | None, caller: Identity) -> None:
+    """Let a body pass that names its owner only if that is the caller.
+
+    Raises:
+        Invalid: it is somebody else.
+    """
+    if uid not in {None, caller.user_id}:
+        raise Invalid("You can do this only for yourself.", fields={"uid": "not yours"})
+
+
+async def _list(
+    stores: Container, uid: UUID, active: bool | None, dry_run: bool | None, limit: int, cursor: str | None
+) -> Page[BotAnswer]:
+    after = decode_id_cursor(cursor)
+    async with stores.connection() as connection:
+        found = await store.listing(connection, uid, active=active, dry_run=dry_run, after=after, limit=limit + 1)
+    items = [BotAnswer.of(bot) for bot in found[:limit]]
+    return Page(items=items, next_cursor=encode_cursor(str(items[-1].bot_id)) if len(found) > limit else None)
+
+
+async def _change(action: str, bot_id: UUID, values: dict[str, Any], caller: Identity, stores: Container) -> BotAnswer:
+    async with act(stores, caller, action, f"bot {bot_id}", fields=sorted(values)) as doing:
+        before = await store.get(doing.connection, caller.user_id, bot_id, lock=True)
+        bot = await store.change(doing.connection, stores.clock, caller.user_id, bot_id, values)
+        if bot.active is not before.active:
+            what = (
+                ("activated", "The bot was switched on.")
+                if bot.active
+                else ("deactivated", "The bot was switched off.")
+            )
+            await _note(doing, stores, bot, *what)
+        if bot.dry_run is not before.dry_run:
+            sentence = "The bot trades on paper now." if bot.dry_run else "The bot trades really now."
+            await _note(doing, stores, bot, "dry_run_changed", sentence)
+    return BotAnswer.of(bot)
+
+
+async def _note(doing: Act, stores: Container, bot: Bot, action: str, message: str) -> None:
+    await store.note(doing.connection, bot.uid, bot.bot_id, stores.clock.now(), Level.INFO, action, message)
+
+
+async def _strategy_of(doing: Act, caller: Identity, bot_id: UUID, str_id: UUID) -> None:
+    await store.get(doing.connection, caller.user_id, bot_id)
+    strategy = await strategies.get(doing.connection, caller.user_id, str_id)
+    if strategy.bot_id != bot_id:
+        raise Invalid("The strategy is another bot's.", fields={"str_id": "of another bot"})
+
+
+def _feed(body: FeedFields) -> strategies.NewFeed:
+    return strategies.NewFeed(
+        symbol_id=body.symbol_id, ex_id=body.ex_id, period=body.period, compression=body.compression
+    )
+
+
+def _log_cursor(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    match decode_cursor(cursor, 1):
+        case [int(number)] if 0 <= number < LONGEST_LOG:
+            return number
+    raise Invalid("The cursor is not one of this list.", fields={"cursor": "not a cursor of this list"})
