@@ -63,7 +63,7 @@ class Daemons(Stack):
                 profile=profile,
                 cluster=self.cluster,
                 image=image,
-                environment={**data.addresses, **_environment(entry, realtime)},
+                environment={**data.addresses, **_environment(entry, realtime), "AWS_REGION": self.region},
                 secrets=data.container_secrets,
                 security_group=network.daemons,
             )
