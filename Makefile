@@ -1,6 +1,6 @@
 # One command per intent; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench docs requirements clean setup setup-dev demo-data
+.PHONY: help run test check format bench package docs requirements clean setup setup-dev demo-data
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
@@ -30,6 +30,9 @@ format: setup-dev ## Format the code and mend what lint can mend
 
 bench: setup-dev demo-data ## Measure side by side with what one would use instead
 	@$(PY) -m benchmarks $(ARGS)
+
+package: setup-dev ## Build what is deployed to Lambda into dist/ and check it (ARGS="--target local")
+	@$(PY) -m tools.packaging --check $(ARGS)
 
 docs: setup-dev ## Write the committed OpenAPI and AsyncAPI documents and the README's tables anew
 	@$(PY) -m tools.documents

@@ -32,7 +32,7 @@ _SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """How a function's import went: its cold start on this machine, and what is wrong."""
+    """How a function's import went: seconds of this machine's processor, modules loaded, and what is wrong."""
 
     function: str
     seconds: float
