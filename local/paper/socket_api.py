@@ -160,7 +160,7 @@ class SocketApi:
                     query = Parameters(parameters, self._dispatcher.trading.exchange)
                     key = self._dispatcher.key_of(arrival, _SUBSCRIPTION, query)
                     if any(each.account == key.account for each in subscriptions.values()):
-                        raise VenueError(-2035, "Subscription already active for this account.")
+                        raise VenueError(-2035, "User Data Stream subscription already active.")
                     number = max(subscriptions, default=-1) + 1
                     subscription = Subscription(number, key.account, socket, self._monotonic)
                     subscriptions[number] = subscription
@@ -170,7 +170,7 @@ class SocketApi:
                     wanted = parameters.get("subscriptionId")
                     ended = [each for each in subscriptions.values() if wanted in (None, str(each.number))]
                     if wanted is not None and not ended:
-                        raise VenueError(-2036, "Subscription does not exist.")
+                        raise VenueError(-2036, "User Data Stream subscription not active.")
                     for each in ended:
                         self._streams.leave(each.account, subscriptions.pop(each.number))
                     return Outcome({})

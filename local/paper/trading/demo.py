@@ -9,8 +9,8 @@ from typing import Any
 from fullon.kernel.errors import Invalid
 from local.errors import StoreProblem
 from local.home import read_mapping, write_private
-from local.paper.control import provision
 from local.paper.trading.desk import Desk
+from local.paper.trading.provisioning import provision
 
 BALANCES = {"USDT": "100000", "BTC": "1", "ETH": "10", "SOL": "100"}
 

@@ -72,10 +72,11 @@ def test(venue: TradingVenue, key: Key, query: Parameters) -> dict[str, Any]:
 
 
 def query_order(venue: TradingVenue, key: Key, query: Parameters) -> dict[str, Any]:
-    now = venue.desk.now()
-    order = find(venue, key, query, VenueError(-2013, "Order does not exist."))
-    if order.time > now or not venue.faults.visible(order.id):
-        raise VenueError(-2013, "Order does not exist.")
+    venue.desk.now()
+    unknown = VenueError(-2013, "Order does not exist.")
+    order = find(venue, key, query, unknown)
+    if not venue.faults.visible(order.id):
+        raise unknown
     return venue.shown(order)
 
 
