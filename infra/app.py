@@ -1,7 +1,8 @@
 """The app: all stacks of one profile. ``python -m infra.app --profile small`` writes them to ``cdk.out``.
 
-Templates alone need nothing but this checkout. With ``--bundle`` (``cdk deploy -c bundle=true``) the functions'
-artefacts are built with them, for which uv fetches wheels it has not seen yet; without, CloudFormation refuses them.
+Templates alone need nothing but this checkout. With ``--bundle`` the functions' artefacts are built with them, for
+which uv fetches wheels it has not seen yet; without, CloudFormation refuses the templates. The CDK command says it by
+``cdk deploy --all -c profile=small -c bundle=true``.
 """
 
 from __future__ import annotations
@@ -68,24 +69,21 @@ def build(profile: Profile, *, bundle: bool = True, outdir: str | None = None) -
 
 
 def main() -> None:
-    """Synthesise one profile."""
+    """Synthesise one profile; what the CDK command was given as context counts as options."""
+    context = json.loads(os.environ.get("CDK_CONTEXT_JSON") or "{}")
     parser = argparse.ArgumentParser(prog="python -m infra.app", description="Synthesise one profile.")
-    parser.add_argument("--profile", choices=sorted(PROFILES), default=os.environ.get("FULLON_PROFILE", "small"))
+    parser.add_argument("--profile", choices=sorted(PROFILES), default=context.get("profile", "small"))
+    parser.add_argument("--out", metavar="FOLDER", help="for the templates; cdk.out, or where the cdk command says")
     parser.add_argument(
-        "--out", metavar="FOLDER", help="where the templates go; cdk.out, or where the cdk command says"
-    )
-    parser.add_argument(
-        "--bundle", action="store_true", help="build the functions' artefacts too, as a deployment needs"
+        "--bundle",
+        action="store_true",
+        default=str(context.get("bundle", "")).lower() == "true",
+        help="build the functions' artefacts too, as a deployment needs",
     )
     options = parser.parse_args()
-    bundle = options.bundle or _asked_by_command()
-    build(PROFILES[options.profile], bundle=bundle, outdir=options.out).synth()
-
-
-def _asked_by_command() -> bool:
-    """Whether the CDK command was given ``-c bundle=true``; it hands its context on in the environment."""
-    context = json.loads(os.environ.get("CDK_CONTEXT_JSON") or "{}")
-    return str(context.get("bundle", "")).lower() == "true"
+    if options.profile not in PROFILES:  # one from the context is not checked by the parser
+        parser.error(f"there is no profile {options.profile!r}; there are {', '.join(sorted(PROFILES))}")
+    build(PROFILES[options.profile], bundle=options.bundle, outdir=options.out).synth()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ class Profile:
         aurora_pause_minutes: idle time until a pause; counts only with a minimum of 0.
         replicas: Aurora readers in other zones.
         backup_days: how long automatic backups are kept.
+        snapshot: name or ARN of a cluster snapshot that the databases are made from, and must go on being named then:
+            another value, or none, makes another cluster. The one before is retained.
         log_days: how long logs are kept.
         valkey_maximum_gb: bound of the serverless cache's data.
         request_rate, request_burst: throttle of each API's stage, requests a second.
@@ -48,7 +50,7 @@ class Profile:
         domain: own domain of the CloudFront distribution; empty for CloudFront's own.
         certificate_arn: certificate of the domain, in us-east-1 as CloudFront wants it.
         image: repository and tag of the daemons' image (``name:tag`` in ECR of the account); empty builds it at deploy.
-        insights: Container Insights of the cluster.
+        insights: Container Insights of the cluster, and metrics of each route; both are paid for by the metric.
         flow_logs: log of the network's connections.
         retain: databases, secrets and audit records outlive their stack, and stacks refuse to be deleted.
         emulated: only resource types that the local emulator has.
@@ -67,6 +69,7 @@ class Profile:
     aurora_pause_minutes: int = 10
     replicas: int = 0
     backup_days: int = 7
+    snapshot: str = ""
     log_days: int = 30
     valkey_maximum_gb: int = 1
     request_rate: int = 100

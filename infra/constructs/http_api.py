@@ -75,7 +75,7 @@ class HttpRoutes(Construct):
             default_route_settings=apigateway.CfnStage.RouteSettingsProperty(
                 throttling_rate_limit=profile.request_rate,
                 throttling_burst_limit=profile.request_burst,
-                detailed_metrics_enabled=True,
+                detailed_metrics_enabled=profile.insights,
             ),
         )
         self._authorizer = apigateway.CfnAuthorizer(

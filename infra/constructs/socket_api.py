@@ -99,7 +99,7 @@ class SocketRoutes(Construct):
             default_route_settings=apigateway.CfnStage.RouteSettingsProperty(
                 throttling_rate_limit=profile.request_rate,
                 throttling_burst_limit=profile.request_burst,
-                detailed_metrics_enabled=True,
+                detailed_metrics_enabled=profile.insights,
             ),
         )
         # A WebSocket API without routes cannot be deployed, and a stage that deploys itself begins at once.

@@ -89,10 +89,9 @@ class Data(Stack):
             for number in range(1, profile.replicas + 1)
         ]
         pauses = profile.aurora_minimum == 0
-        return rds.DatabaseCluster(
+        cluster = rds.DatabaseCluster(
             self,
             "Database",
-            cluster_identifier=profile.prefix,
             engine=rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_17_5),
             credentials=rds.Credentials.from_secret(login, USER),
             default_database_name=PLATFORM,
@@ -114,6 +113,9 @@ class Data(Stack):
             iam_authentication=True,
             parameters={"rds.force_ssl": "1", "log_min_duration_statement": "1000"},
         )
+        if profile.snapshot:
+            _restore(cluster, profile.snapshot)
+        return cluster
 
     def _parameters(self) -> dict[str, str]:
         def given(name: str, default: int | str) -> str:
@@ -130,3 +132,15 @@ class Data(Stack):
             "REDIS_SSL": "false",
             "EXCHANGE_URL_PAPER": given("VenueUrl", "http://127.0.0.1:9"),
         }
+
+
+def _restore(cluster: rds.DatabaseCluster, snapshot: str) -> None:
+    """Make the cluster from a snapshot: its user and databases come from there, its password from the secret.
+
+    Source: CloudFormation template reference, AWS::RDS::DBCluster, SnapshotIdentifier.
+    """
+    resource = cluster.node.default_child
+    assert isinstance(resource, rds.CfnDBCluster)
+    resource.snapshot_identifier = snapshot
+    resource.master_username = None
+    resource.database_name = None

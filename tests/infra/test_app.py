@@ -79,6 +79,21 @@ def test_names_in_the_account_are_the_profiles_own(assembly: Path) -> None:
     assert sorted(names) == sorted(f"{PROFILES['small'].prefix}-{name.lower()}" for name in ORDER)
 
 
+def test_the_cdk_commands_context_chooses_as_options_do(tmp_path: Path) -> None:
+    context = {"profile": "huge"}
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.app", "--out", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "CDK_CONTEXT_JSON": json.dumps(context)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "no profile 'huge'" in done.stderr
+
+
 def test_an_unknown_profile_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "infra.app", "--profile", "huge"], cwd=ROOT, capture_output=True, text=True, check=False

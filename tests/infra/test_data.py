@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import aws_cdk as cdk
 import pytest
 
+from fullon.runtime.manifest import Manifest
 from infra.rules.templates import Deployment
+from infra.settings import SMALL
+from infra.stacks.data import Data
+from infra.stacks.network import Network
 
 pytestmark = pytest.mark.xdist_group("infra")
 
@@ -71,6 +79,19 @@ def test_valkey_is_serverless_bounded_and_behind_a_login(small: Deployment) -> N
     [password] = user.properties["AuthenticationMode"]["Passwords"]
     assert small.text(user, password).startswith("{{resolve:secretsmanager:")
     assert "nopass" not in user.properties["AccessString"]
+
+
+def test_databases_are_made_from_a_snapshot_when_one_is_named(tmp_path: Path, manifest: Manifest) -> None:
+    profile = replace(SMALL, snapshot="before-the-accident")
+    app = cdk.App(outdir=str(tmp_path))
+
+    Data(app, "Data", profile=profile, network=Network(app, "Network", profile=profile))
+    app.synth()
+
+    [cluster] = Deployment.read(tmp_path, profile, manifest).resources("AWS::RDS::DBCluster")
+    assert cluster.properties["SnapshotIdentifier"] == "before-the-accident"
+    assert "MasterUsername" not in cluster.properties
+    assert "MasterUserPassword" in cluster.properties
 
 
 def test_the_emulated_stores_are_where_a_parameter_says(local: Deployment) -> None:
