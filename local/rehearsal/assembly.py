@@ -7,14 +7,17 @@ guide; schema in the package cdk-assets-schema).
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from local.errors import MachineProblem
 
+ARCHIVE = ".packed.zip"
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """Of every entry of an archive: the same content gives the same bytes."""
 
@@ -83,6 +86,18 @@ def read(folder: Path) -> list[Stack]:
     return ordered
 
 
+def forget_others(folder: Path, stacks: Iterable[Stack]) -> None:
+    """Remove the assets of earlier syntheses from an assembly's folder."""
+    needed = {asset.source.name for stack in stacks for asset in stack.assets}
+    for path in folder.glob("asset.*"):
+        if path.name.removesuffix(ARCHIVE) in needed or path.name in needed:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def _stacks(folder: Path) -> Iterator[Stack]:
     artifacts: Mapping[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
     for identifier, artifact in artifacts.items():
@@ -120,12 +135,24 @@ def _assets(folder: Path, listed: Mapping[str, Any]) -> Iterator[Asset]:
             )
 
 
+def packed(asset: Asset) -> Path:
+    """The file to upload: the asset's own, or its folder as an archive beside it, made once (its name is a hash)."""
+    if asset.packaging == "file":
+        return asset.source
+    archive = asset.source.with_name(asset.source.name + ARCHIVE)
+    if not archive.exists():
+        building = archive.with_name(f"{archive.name}.{os.getpid()}")
+        pack(asset.source, building)
+        building.replace(archive)
+    return archive
+
+
 def pack(folder: Path, archive: Path) -> None:
     """Zip a folder; stored, not compressed: it travels over loopback and is unpacked for every function's process."""
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED, strict_timestamps=False) as made:
         for path in sorted(folder.rglob("*")):
             if path.is_dir():
                 continue
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EARLIEST)
             entry.external_attr = (path.stat().st_mode & 0xFFFF) << 16
-            packed.writestr(entry, path.read_bytes())
+            made.writestr(entry, path.read_bytes())

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from local.errors import MachineProblem
-from local.rehearsal.assembly import Asset, Stack, pack
+from local.rehearsal.assembly import Asset, Stack, packed
 from local.rehearsal.emulator import ACCOUNT, REGION, Emulator
 
 if TYPE_CHECKING:
@@ -57,11 +55,9 @@ class Deployer:
 
     Args:
         parameters: values for template parameters, by name; a stack gets those that its template declares.
-        folder: where archives are packed; must exist.
     """
 
     emulator: Emulator
-    folder: Path
     parameters: dict[str, str] = field(default_factory=dict)
     _uploaded: set[tuple[str, str]] = field(default_factory=set)
 
@@ -116,12 +112,7 @@ class Deployer:
         storage = self.emulator.client("s3")
         if not any(one["Name"] == bucket for one in storage.list_buckets()["Buckets"]):
             storage.create_bucket(Bucket=bucket)
-        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            source = asset.source
-            if asset.packaging == "zip":
-                source = Path(scratch) / "asset.zip"
-                pack(asset.source, source)
-            storage.put_object(Bucket=bucket, Key=key, Body=source.read_bytes())
+        storage.put_object(Bucket=bucket, Key=key, Body=packed(asset).read_bytes())
         self._uploaded.add((bucket, key))
         return bucket, key
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 FUNCTION = "AWS::Lambda::Function"
+LOG_GROUP = "AWS::Logs::LogGroup"
 API = "AWS::ApiGatewayV2::Api"
 
 
@@ -89,10 +90,9 @@ class Installation:
             raise MachineProblem(f"The {protocol} API should have one stage, it has {len(stages)}.")
         return self.emulator.api(found[0]["ApiId"], stages[0]["StageName"])
 
-    @property
-    def resource_count(self) -> int:
-        """Of all stacks together."""
-        return sum(len(stack.resources) for stack in self.stacks)
+    def log_groups(self) -> list[str]:
+        """Names of the functions' log groups."""
+        return [name for _, name in self._resources(LOG_GROUP) if "/functions/" in name]
 
     def _resources(self, kind: str) -> Iterator[tuple[str, str]]:
         for stack in self.stacks:

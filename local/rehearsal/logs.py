@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from local.rehearsal.emulator import Emulator
 _log = logging.getLogger("local.rehearsal")
 
 PAUSE_SECONDS = 2.0
-PREFIX = "/aws/lambda/"
 
 
 class LogFetcher:
-    """Appends new events of each function's log group to `folder/NAME.log`."""
+    """Appends new events of each log group to `folder/NAME.log`, where NAME is the last part of the group's."""
 
-    def __init__(self, emulator: Emulator, folder: Path) -> None:
+    def __init__(self, emulator: Emulator, groups: Collection[str], folder: Path) -> None:
         self._client = emulator.client("logs")
+        self._groups = groups
         self._folder = folder
         self._seen: dict[str, set[str]] = {}
         self._since: dict[str, int] = {}
@@ -41,22 +42,26 @@ class LogFetcher:
 
     def _fetch(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        for page in self._client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=PREFIX):
-            for group in page["logGroups"]:
-                self._append(group["logGroupName"])
+        for group in self._groups:
+            self._append(group)
 
     def _append(self, group: str) -> None:
         seen = self._seen.setdefault(group, set())
         since = self._since.get(group, 0)
         pages = self._client.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
-        fresh: list[Any] = [event for page in pages for event in page["events"] if event["eventId"] not in seen]
+        fresh: list[Any] = [event for page in pages for event in page["events"] if _identity(event) not in seen]
         if not fresh:
             return
         newest = max(event["timestamp"] for event in fresh)
         # Events of the same millisecond may still come; what is older cannot.
         self._since[group] = newest
-        self._seen[group] = {event["eventId"] for event in fresh if event["timestamp"] == newest} | (
+        self._seen[group] = {_identity(event) for event in fresh if event["timestamp"] == newest} | (
             seen if newest == since else set()
         )
-        with (self._folder / f"{group.removeprefix(PREFIX)}.log").open("a", encoding="utf-8") as file:
+        with (self._folder / f"{group.rpartition('/')[2]}.log").open("a", encoding="utf-8") as file:
             file.writelines(event["message"].rstrip("\n") + "\n" for event in fresh)
+
+
+def _identity(event: Mapping[str, Any]) -> str:
+    """MiniStack numbers no events."""
+    return event.get("eventId") or f"{event['logStreamName']} {event['timestamp']} {event['message']}"

@@ -26,9 +26,11 @@ from local.supervisor.readiness import wait_for_ok
 from local.supervisor.report import Report
 
 READY_SECONDS = 90.0
-KEPT_FROM_BEFORE = {"secrets.json"}
-"""It marks the processes of a rehearsal that was killed."""
-KEPT_AFTER_FAILURE = {"logs", "cdk.out"}
+KEPT = {"cdk.out"}
+"""Assets that have not changed are neither built nor packed again."""
+KEPT_FROM_BEFORE = KEPT | {"secrets.json"}
+"""The secrets mark the processes of a rehearsal that was killed."""
+KEPT_AFTER_FAILURE = KEPT | {"logs"}
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -67,18 +69,18 @@ class Rehearsal:
         self._home.prepare()
         lock = HomeLock(self._home)
         lock.acquire()
-        kept: set[str] = set()
+        kept = KEPT
         try:
             async with AsyncExitStack() as cleanup:
                 is_good = await self._all(cleanup, asked)
-                kept = set() if is_good else KEPT_AFTER_FAILURE
+                kept = KEPT if is_good else KEPT_AFTER_FAILURE
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             kept = KEPT_AFTER_FAILURE
             raise _first(error) from error
         finally:
-            if kept:
+            if kept is KEPT_AFTER_FAILURE:
                 self._report.note(f"Logs and templates are in {self._home.path}.")
             await asyncio.to_thread(self._clear, kept)
             lock.release()
@@ -103,7 +105,7 @@ class Rehearsal:
             first.create_task(stage.start_valkey())
             first.create_task(stage.start_venue())
         installation = await stage.deploy(synthesis.result(), emulator.result())
-        fetcher = LogFetcher(emulator.result(), self._home.logs / "functions")
+        fetcher = LogFetcher(emulator.result(), installation.log_groups(), self._home.logs / "functions")
         self._spawn(fetcher.run())
         cleanup.push_async_callback(fetcher.fetch)
         await stage.seed(installation)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from local.rehearsal.deploy import Deployed
 
 if TYPE_CHECKING:
+    from mypy_boto3_apigatewayv2.client import ApiGatewayV2Client
     from mypy_boto3_ecs.client import ECSClient
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
+AUTHORIZER = "AWS::ApiGatewayV2::Authorizer"
 SECRET = "AWS::SecretsManager::Secret"  # noqa: S105 - a resource type
 WITHOUT_PUNCTUATION = str.maketrans(string.punctuation, (string.ascii_letters)[: len(string.punctuation)])
 
@@ -41,6 +43,26 @@ def _mended(text: str, key: str | None) -> str:
         return text.translate(WITHOUT_PUNCTUATION)
     document = json.loads(text)
     return json.dumps({**document, key: document[key].translate(WITHOUT_PUNCTUATION)})
+
+
+def authorizers(client: ApiGatewayV2Client, template: Mapping[str, Any], deployed: Deployed) -> int:
+    """Take from authorizers the identity source that their template does not name.
+
+    Without one API Gateway asks a WebSocket API's authorizer for every connection; MiniStack demands the header
+    Authorization.
+
+    Returns:
+        how many were changed.
+    """
+    changed = 0
+    for logical, physical in deployed.of_type(AUTHORIZER).items():
+        properties = template["Resources"][logical]["Properties"]
+        if "IdentitySource" in properties:
+            continue
+        api = deployed.resources[properties["ApiId"]["Ref"]]
+        client.update_authorizer(ApiId=api, AuthorizerId=physical, IdentitySource=[])
+        changed += 1
+    return changed
 
 
 def task_definitions(client: ECSClient) -> ECSClient:

@@ -71,6 +71,7 @@ class Stage:
                     [reason] = last_lines(output, 1) or ["it said nothing"]
                     raise MachineProblem(f"The templates cannot be synthesised: {reason}", f"All of it is in {output}.")
                 stacks = assembly.read(folder)
+                assembly.forget_others(folder, stacks)
                 details.append(f"{len(stacks)} stacks")
             return stacks
         return assembly.read(folder)
@@ -100,14 +101,16 @@ class Stage:
 
     async def deploy(self, stacks: list[assembly.Stack], emulator: Emulator) -> Installation:
         """Stack by stack; PostgreSQL between the one with its password and the next."""
-        deployer = Deployer(emulator, self._home.run, self._parameters())
+        deployer = Deployer(emulator, self._parameters())
         installation = Installation(emulator)
         await deployer.bootstrap()
         for stack in stacks:
             with self._report.step(f"Stack {stack.name}") as details:
                 deployed = await deployer.deploy(stack)
                 details.append(f"{len(deployed.resources)} resources")
-            repairs.generated_secrets(emulator.client("secretsmanager"), stack.document(), deployed)
+            template = stack.document()
+            repairs.generated_secrets(emulator.client("secretsmanager"), template, deployed)
+            repairs.authorizers(emulator.client("apigatewayv2"), template, deployed)
             installation.stacks.append(deployed)
             if not self._database_password and (password := installation.secret("database")):
                 self._database_password = password

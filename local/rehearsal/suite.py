@@ -71,7 +71,7 @@ class Suite:
     async def run(self) -> Result:
         """Run them to the end; cancelling ends pytest and what it started."""
         report, output = self.folder / "e2e.xml", self.folder / "e2e.txt"
-        command = [sys.executable, "-m", "pytest", "-v", "-p", "no:xdist", "--tb=short", f"--junitxml={report}"]
+        command = [sys.executable, "-m", "pytest", "-vv", "-p", "no:xdist", "--tb=short", f"--junitxml={report}"]
         code = await run_to_end(
             [*command, *(self.arguments or TESTS)], self.environment, REPOSITORY, output, self._line
         )

@@ -102,7 +102,7 @@ def installed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> I
             "Base": (tiny.base(), []),
         },
     )
-    deployer = Deployer(emulator, tmp_path_factory.mktemp("archives"), {"Greeting": "hello", "NotDeclared": "x"})
+    deployer = Deployer(emulator, {"Greeting": "hello", "NotDeclared": "x"})
 
     async def deploy() -> dict[str, Deployed]:
         await deployer.bootstrap()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.errors import MachineProblem
-from local.rehearsal.assembly import pack, read
+from local.rehearsal.assembly import forget_others, pack, packed, read
 from local.rehearsal.deploy import Deployer, DeploymentFailed
 from local.rehearsal.emulator import Emulator
 from tests.rehearsal import tiny
@@ -54,6 +54,22 @@ def test_the_same_content_gives_the_same_archive(tmp_path: Path) -> None:
         assert archive.getinfo("inner/run.sh").external_attr >> 16 & 0o777 == 0o755
 
 
+def test_an_asset_is_packed_once_and_forgotten_with_its_assembly(tmp_path: Path) -> None:
+    folder = tiny.assembly(tmp_path, {"A": (EMPTY, [])})
+    (folder / "asset.old").mkdir()
+    (folder / "asset.old.packed.zip").write_bytes(b"")
+    stacks = read(folder)
+    [code] = [asset for asset in stacks[0].assets if asset.packaging == "zip"]
+
+    first = packed(code)
+    made = first.stat().st_mtime_ns
+    again = packed(code)
+    forget_others(folder, stacks)
+
+    assert (again, again.stat().st_mtime_ns) == (first, made)
+    assert sorted(path.name for path in folder.glob("asset.*")) == ["asset.code", "asset.code.packed.zip"]
+
+
 def test_a_deployment_gives_outputs_resources_and_their_types(installed: Installed) -> None:
     base, apis = installed.stacks["Base"], installed.stacks["Apis"]
 
@@ -69,7 +85,7 @@ async def test_a_parameter_that_nobody_gives_is_named_before_anything_is_made(
     [stack] = read(tiny.assembly(tmp_path / "assembly", {"Wants": (template, [])}))
 
     with pytest.raises(MachineProblem, match="tiny-wants needs values for Wanted,"):
-        await Deployer(emulator, tmp_path).deploy(stack)
+        await Deployer(emulator).deploy(stack)
 
 
 async def test_a_stack_that_fails_says_which_resource_and_why(emulator: Emulator, tmp_path: Path) -> None:
@@ -79,7 +95,7 @@ async def test_a_stack_that_fails_says_which_resource_and_why(emulator: Emulator
     [stack] = read(tiny.assembly(tmp_path / "assembly", {"Fails": (template, [])}))
 
     with pytest.raises(DeploymentFailed, match=r"tiny-fails ended as \w+: .*Odd"):
-        await Deployer(emulator, tmp_path).deploy(stack)
+        await Deployer(emulator).deploy(stack)
 
 
 async def test_a_template_that_is_refused_is_said_with_the_reason(emulator: Emulator, tmp_path: Path) -> None:
@@ -87,4 +103,4 @@ async def test_a_template_that_is_refused_is_said_with_the_reason(emulator: Emul
     [stack] = read(tiny.assembly(tmp_path / "assembly", {"Refused": (template, [])}))
 
     with pytest.raises(DeploymentFailed, match=r"tiny-refused was refused: .*AWS::Nothing::Such"):
-        await Deployer(emulator, tmp_path).deploy(stack)
+        await Deployer(emulator).deploy(stack)
