@@ -288,6 +288,25 @@ async def test_a_container_service_that_is_down_is_503_and_what_was_asked_is_tak
     await elsewhere.close()
 
 
+async def test_what_only_a_deployment_can_mend_is_said_and_not_sent_on_a_retry(
+    settings: Settings, endpoint: Endpoint, stores: Container, admin: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_cluster = container_for(settings, endpoint.url, "nobody-made-it")
+    async with client(create(no_cluster), admin) as caller:
+        missing = await caller.get(PREFIX)
+    await no_cluster.close()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "SOMEBODYELSE")
+    stranger = container_for(settings, endpoint.url)
+    async with client(create(stranger), admin) as caller:
+        refused = await caller.post(f"{PREFIX}/ticker/start")
+    await stranger.close()
+
+    found = [(answer.status_code, answer.json()["code"]) for answer in (missing, refused)]
+    assert found == [(503, "control_not_set_up"), (503, "control_not_allowed")]
+    assert all(answer.headers["retry-after"] == "60" for answer in (missing, refused))
+    assert "SOMEBODYELSE" not in refused.text
+
+
 async def test_an_order_that_fails_is_on_the_trail_as_failed_and_no_longer_wanted(
     as_admin: httpx2.AsyncClient, stores: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:

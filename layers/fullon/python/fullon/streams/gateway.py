@@ -31,6 +31,7 @@ _PIPELINING_LIMIT = 256
 _PIPELINED_LINES = 4
 _PATIENCE_SECONDS = 10.0
 _CREDENTIALS_SECONDS = 60.0
+_REFUSALS_TOLD_SECONDS = 10.0
 
 
 class Outcome(Enum):
@@ -109,6 +110,8 @@ class GatewayClient:
         self.reachable = True
         #: How often the gateway could not be reached.
         self.losses = 0
+        self._refusals = 0
+        self._refusals_told = -_REFUSALS_TOLD_SECONDS
 
     async def start(self) -> None:
         """Get credentials, and go on getting them.
@@ -257,6 +260,18 @@ class GatewayClient:
         if self._waiting:
             self._dispatch()
 
+    def refused(self, status: int, method: bytes) -> None:
+        """The gateway took no request, and not for its pace; called by a connection.
+
+        A missing permission refuses thousands of pushes a second: it is said now and then, with how many there were.
+        """
+        self._refusals += 1
+        now = time.monotonic()
+        if now - self._refusals_told >= _REFUSALS_TOLD_SECONDS:
+            facts = {"status": status, "method": method.decode(), "refusals": self._refusals}
+            _log.warning("gateway refused", extra=facts)
+            self._refusals, self._refusals_told = 0, now
+
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -353,7 +368,7 @@ class _Line(asyncio.Protocol):
             request.done(Outcome.GONE)
         else:
             if status != 429:
-                _log.warning("gateway refused", extra={"status": status, "method": request.method.decode()})
+                self._client.refused(status, request.method)
             request.done(Outcome.REFUSED)
 
     def _flush(self) -> None:
