@@ -1,25 +1,21 @@
-"""The platform as one container or one server runs it, started for tests: ASGI workers, ECS agent, daemons, stores."""
+"""The platform as a plain server runs it: the unit files of an installation, carried out for tests."""
 
 from __future__ import annotations
 
-import base64
-import os
-import secrets
-import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from local.home import REPOSITORY
 from local.ports import free_port
-from tests.e2e.platform import PASSWORD, Platform, clean_environment, daemon_below, wait_until_ready
-from tests.servers import finish, running_postgres, running_valkey
+from local.server.environment import read
+from local.server.install import write_files
+from local.server.layout import Layout
+from tests.e2e.platform import PASSWORD, Platform, daemon_below, wait_until_ready
+from tests.e2e.units import running_units
 
 WORKERS = 2
 """Processes that hold connections; the streamer must find the right one."""
@@ -46,99 +42,36 @@ class ContainerPlatform(Platform):
 
 @contextmanager
 def running_container(speed: str, seconds: float = 60) -> Iterator[ContainerPlatform]:
-    """Start everything a plain server runs, wait until it is ready, and stop it; nothing of it may be left."""
-    with tempfile.TemporaryDirectory(prefix="fullon-") as name, ExitStack() as stack:
+    """Install a server below a folder, run its services, wait until it is ready, and stop it all."""
+    with tempfile.TemporaryDirectory(prefix="fullon-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        logs = folder / "logs"
-        logs.mkdir()
-        postgres = stack.enter_context(running_postgres(folder))
-        valkey = stack.enter_context(running_valkey(folder))
-        port, ecs, venue = free_port(), free_port(), free_port()
-        environment = {
-            **clean_environment(),
-            "ENVIRONMENT": "cloud",
-            "DATABASE_URL": postgres.dsn("fullon"),
-            "REDIS_URL": valkey.url,
-            "JWT_SECRET_KEY": secrets.token_urlsafe(48),
-            "ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-            "AWS_ACCESS_KEY_ID": "SERVER" + secrets.token_hex(8).upper(),
-            "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL_ECS": f"http://127.0.0.1:{ecs}",
-            "MANAGEMENT_HOST": "127.0.0.1",
-            "EXCHANGE_URL_PAPER": f"http://127.0.0.1:{venue}",
-        }
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        finish(_databases(postgres.dsn("fullon"), postgres.dsn("fullon_ohlcv")))
-        _run("functions.migrate.handler", environment)
-        _run("local.seed", {**environment, "FULLON_ADMIN_PASSWORD": PASSWORD})
-
-        def start(title: str, *arguments: str) -> subprocess.Popen[str]:
-            return stack.enter_context(_running(logs / f"{title}.log", arguments, environment))
-
-        start("venue", "local.paper", "--port", str(venue), "--speed", speed, "--control")
-        agent = start("agent", "local.ecs", "--port", str(ecs), "--state", str(folder / "ecs"), "--log-dir", str(logs))
-        server = start("server", "uvicorn", "fullon.runtime.asgi:app", "--port", str(port), "--workers", str(WORKERS))
-        url = f"http://127.0.0.1:{port}"
-        wait_until_ready(url, server, logs / "server.log", seconds)
-        _run("local.ecs.provision", environment)
-        yield ContainerPlatform(
-            target="container",
-            url=url,
-            websocket_url=f"ws://127.0.0.1:{port}/ws",
-            venue_url=f"http://127.0.0.1:{venue}",
-            logs=logs,
-            server=psutil.Process(server.pid),
-            agent=psutil.Process(agent.pid),
-            database_url=postgres.dsn("fullon"),
+        layout = Layout(
+            units=folder / "units",
+            configuration=folder / "etc",
+            state=folder / "state",
+            logs=folder / "logs",
+            port=free_port(),
+            workers=WORKERS,
+            postgres_port=free_port(),
+            valkey_port=free_port(),
+            ecs_port=free_port(),
+            paper_port=free_port(),
+            demo=True,
+            paper_options=("--speed", speed, "--control"),
         )
-
-
-async def _databases(*dsns: str) -> None:
-    from local.supervisor.databases import create_if_absent
-
-    for dsn in dsns:
-        await create_if_absent(dsn)
-
-
-def _run(module: str, environment: Mapping[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        cwd=REPOSITORY,
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@contextmanager
-def _running(log: Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A module as a process of its own; with it end all below it."""
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            cwd=REPOSITORY,
-            env=dict(environment),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        finally:
-            _, alive = psutil.wait_procs(family, timeout=5)
-            for left in alive:
-                left.kill()
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(5)
-        assert not alive, f"left behind: {alive}"
+        installed = write_files(layout, {"ADMIN_PASSWORD": PASSWORD})
+        settings = read(installed.layout.environment_file.read_text())
+        with running_units(layout.units, layout.state, layout.logs) as services:
+            server = services["fullon-server"]
+            wait_until_ready(f"http://127.0.0.1:{layout.port}", server, layout.logs / "fullon-server.log", seconds)
+            yield ContainerPlatform(
+                target="container",
+                url=f"http://127.0.0.1:{layout.port}",
+                websocket_url=f"ws://127.0.0.1:{layout.port}/ws",
+                venue_url=f"http://127.0.0.1:{layout.paper_port}",
+                logs=layout.logs,
+                server=psutil.Process(server.pid),
+                agent=psutil.Process(services["fullon-agent"].pid),
+                database_url=settings["DATABASE_URL"],
+            )
