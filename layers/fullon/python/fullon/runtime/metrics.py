@@ -161,16 +161,19 @@ class Recorder:
         kept, self._kept = self._kept, {}
         moment = self._clock.now()
         written = moment.isoformat(timespec="milliseconds")[:-6] + "Z"
-        stream = self._stream or sys.stdout
+        milliseconds = to_milliseconds(moment)
+        lines = []
         for component, metrics in kept.items():
             line: dict[str, Any] = {"ts": written, "level": "info", "component": component, "event": "metrics"}
             line.update(properties)
-            line["_aws"] = {"Timestamp": to_milliseconds(moment), "CloudWatchMetrics": _directives(tuple(metrics))}
+            line["_aws"] = {"Timestamp": milliseconds, "CloudWatchMetrics": _directives(tuple(metrics))}
             line[DIMENSION] = component
             for metric, value in metrics.items():
                 line[metric.name] = [round(each, 3) for each in value.values] if isinstance(value, _Sample) else value
-            # One write, so that lines of threads do not mix.
-            stream.write(orjson.dumps(line).decode() + "\n")
+            lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        # One write, so that lines of threads do not mix.
+        stream = self._stream or sys.stdout
+        stream.write(b"".join(lines).decode())
         stream.flush()
 
     def _of(self, component: str | None) -> dict[Metric, float | _Sample]:

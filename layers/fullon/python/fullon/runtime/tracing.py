@@ -28,6 +28,7 @@ Facts = Mapping[str, str | int | float | bool]
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 _XRAY_ROOT = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
+_XRAY = re.compile(r"Root=1-([0-9a-f]{8})-([0-9a-f]{24})(?:;Parent=([0-9a-f]{16}))?(?:;Sampled=([01]))?")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 _SDK_METRICS = "opentelemetry.sdk.metrics"
 _NOTHING: AbstractContextManager[None] = nullcontext()
@@ -131,6 +132,9 @@ def parse_xray(text: str | None) -> Trace | None:
     """The trace of an X-Ray header; None if it is none."""
     if not text:
         return None
+    usual = _XRAY.fullmatch(text)
+    if usual is not None:
+        return Trace(usual[1] + usual[2], usual[3] or "", usual[4] == "1")
     parts = dict(part.strip().partition("=")[::2] for part in text.split(";"))
     root = _XRAY_ROOT.fullmatch(parts.get("Root", "").lower())
     if root is None:
