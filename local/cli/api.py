@@ -61,6 +61,8 @@ class Api:
     def call(self, method: str, path: str, **options: Any) -> Any:
         """The JSON answer of an authorised call; refreshes the session when it is about to end or was refused once.
 
+        A gateway answers 403 to a token that has ended, as an application does to somebody who may not.
+
         Raises:
             CommandFailed: not logged in, refused, not reachable, or any other problem the platform names.
         """
@@ -69,7 +71,7 @@ class Api:
         if float(self._session.get("expires_at", 0)) - time.time() < REFRESH_BEFORE_SECONDS:
             self._refresh()
         answer = self._send(method, path, headers=self._bearer(), **options)
-        if answer.status_code == 401:
+        if answer.status_code == 401 or _is_refused_by_gateway(answer):
             self._refresh()
             answer = self._send(method, path, headers=self._bearer(), **options)
         return self._result(answer, "The call was refused.")
@@ -137,6 +139,17 @@ def _local_url(home: Home, environment: Mapping[str, str]) -> str:
         return f"http://127.0.0.1:{port or Options.of(environment).port}"
     except MachineProblem as problem:
         raise CommandFailed(problem.detail, problem.next_step) from problem
+
+
+def _is_refused_by_gateway(answer: httpx2.Response) -> bool:
+    """An application names its reason; Amazon's gateway gives none, ours and the one server's theirs."""
+    if answer.status_code != 403:
+        return False
+    try:
+        body = answer.json()
+    except ValueError:
+        return True
+    return not isinstance(body, dict) or body.get("code") in {None, "credential_refused"}
 
 
 def _request_id(answer: httpx2.Response) -> str | None:

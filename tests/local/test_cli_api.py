@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -76,6 +77,41 @@ def fullon(
 
 def pair(access: str, expires_in: int = 3600) -> dict[str, object]:
     return {"access_token": access, "refresh_token": f"refresh-{access}", "expires_in": expires_in}
+
+
+GATEWAYS: dict[str, dict[str, object]] = {
+    "amazon": {"message": "Forbidden"},
+    "ours": {"status": 403, "detail": "The token or API key is not valid, or has ended.", "code": "credential_refused"},
+}
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_a_token_that_the_gateway_refuses_is_renewed_once(tmp_path: Path, platform: Platform, gateway: str) -> None:
+    refusal = GATEWAYS[gateway]
+    platform.answers["POST /api/v1/auth/login"] = lambda headers, body: (200, pair("old"))
+    platform.answers["POST /api/v1/auth/refresh"] = lambda headers, body: (200, pair("new"))
+    platform.answers["GET /api/v1/services"] = lambda headers, body: (
+        (200, {"items": []}) if platform.asked[-1][1] == "Bearer new" else (403, refusal)
+    )
+    fullon(tmp_path, "login", "--mail", "a@b", "--password-stdin", url=platform.url, given="p\n")
+
+    done = fullon(tmp_path, "services", "list", "--json", url=platform.url)
+
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"items": []})
+    assert [key for key, _ in platform.asked].count("POST /api/v1/auth/refresh") == 1
+
+
+def test_somebody_who_may_not_is_told_so_and_nothing_is_renewed(tmp_path: Path, platform: Platform) -> None:
+    refusal: dict[str, object] = {"status": 403, "detail": "Only admins may do this.", "code": "role_not_allowed"}
+    platform.answers["POST /api/v1/auth/login"] = lambda headers, body: (200, pair("old"))
+    platform.answers["GET /api/v1/services"] = lambda headers, body: (403, refusal)
+    fullon(tmp_path, "login", "--mail", "a@b", "--password-stdin", url=platform.url, given="p\n")
+
+    done = fullon(tmp_path, "services", "list", url=platform.url)
+
+    assert done.returncode == 4
+    assert "Only admins may do this." in done.stderr
+    assert all("refresh" not in key for key, _ in platform.asked)
 
 
 def test_a_log_in_keeps_its_tokens_where_only_the_owner_reads_them(tmp_path: Path, platform: Platform) -> None:
@@ -212,3 +248,25 @@ def test_the_doctor_says_what_is_broken_and_ends_with_1(tmp_path: Path, platform
     assert done.returncode == 1
     assert f"{port} is taken" in done.stdout
     assert "set FULLON_PORT" in done.stdout
+
+
+def test_ctrl_c_while_the_command_is_still_being_loaded_shows_no_stack(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    command = Path(sys.executable).with_name("fullon")
+
+    loading = subprocess.Popen(
+        [command, "version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert loading.stdout is not None
+        assert loading.stdout.readline() == "loading\n"
+        loading.send_signal(signal.SIGINT)
+        _, said = loading.communicate(timeout=30)
+    finally:
+        loading.kill()
+
+    assert (loading.returncode, said) == (-signal.SIGINT, "")
