@@ -1,0 +1,1 @@
+"""Functions for tests of the gateway in one process."""
