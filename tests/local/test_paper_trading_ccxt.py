@@ -242,4 +242,5 @@ async def test_a_client_with_a_key_may_ask_for_coins_and_margin_pairs(exchange: 
 
 async def far_below(exchange: Any) -> float:
     """A price that is allowed and will not be reached."""
-    return round((await exchange.fetch_ticker(BTC))["last"] * 0.5, 2)
+    last: float = (await exchange.fetch_ticker(BTC))["last"]
+    return round(last * 0.5, 2)

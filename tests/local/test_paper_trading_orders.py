@@ -41,8 +41,8 @@ def test_the_fee_is_taken_from_what_is_received(trader: Trader) -> None:
     after_buying = trader.free("BTC")
     sold = trader.place(Side.SELL, OrderType.MARKET, BTC // 10)
 
-    paid = sum(Decimal(fill.price * fill.quantity) for fill in bought.fills).scaleb(-10)
-    got = sum(Decimal(fill.price * fill.quantity) for fill in sold.fills).scaleb(-10)
+    paid = Decimal(sum(fill.price * fill.quantity for fill in bought.fills)).scaleb(-10)
+    got = Decimal(sum(fill.price * fill.quantity for fill in sold.fills)).scaleb(-10)
     fees = sum(fill.commission for fill in sold.fills)
     assert after_buying == Decimal(10) + Decimal("0.1") * (1 - FEE)
     assert {fill.commission_asset for fill in bought.fills} == {"BTC"}
@@ -75,7 +75,7 @@ def test_a_resting_order_locks_its_funds_and_a_cancellation_gives_them_back(trad
     cost = Decimal(price).scaleb(-2)
     assert locked == (cost, Decimal(FUNDS["USDT"]) - cost)
     assert canceled.status is Status.CANCELED
-    assert (trader.locked("USDT"), trader.free("USDT")) == (0, Decimal(FUNDS["USDT"]))
+    assert (trader.locked("USDT"), trader.free("USDT")) == (Decimal(0), Decimal(FUNDS["USDT"]))
     with pytest.raises(VenueError, match="Unknown order sent"):
         trader.desk.cancel(trader.account, order.id, "again")
 

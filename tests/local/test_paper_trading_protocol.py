@@ -220,7 +220,7 @@ async def test_too_many_orders_and_too_many_requests_are_429_and_then_418() -> N
 async def test_cancel_and_replace_says_what_became_of_each_half(client: SignedClient) -> None:
     path = "/api/v3/order/cancelReplace"
     placed = (await client.order(**LIMIT)).json()
-    new = {"symbol": "BTCUSDT", **LIMIT, "price": "59000"}
+    new: dict[str, Any] = {"symbol": "BTCUSDT", **LIMIT, "price": "59000"}
 
     stopped = await client("POST", path, **new, cancelReplaceMode="STOP_ON_FAILURE", cancelOrderId=999_999)
     allowed = await client("POST", path, **new, cancelReplaceMode="ALLOW_FAILURE", cancelOrderId=999_999)

@@ -116,7 +116,24 @@ def test_a_restart_changes_no_fill(tmp_path: Path) -> None:
     assert steady.desk.state.balances == restarted.desk.state.balances
 
 
-def test_a_step_that_cannot_be_written_has_not_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prints_from_before_an_order_do_not_fill_it_after_a_restart(tmp_path: Path) -> None:
+    trader = Trader(path=tmp_path / "venue.sqlite")
+    start = trader.btc.last(trader.now)
+    trader.place(Side.BUY, OrderType.LIMIT, BTC, start.price // 2)
+    trader.pass_time(600)
+    depth = trader.btc.depth(trader.now, 1)
+    buy = trader.place(Side.BUY, OrderType.LIMIT, BTC, next(iter(depth.bids))).order
+    sell = trader.place(Side.SELL, OrderType.LIMIT, BTC, next(iter(depth.asks))).order
+
+    trader.restart()
+    trader.desk.now()
+
+    earlier = list(trader.btc.tape.since(start.id + 1, trader.now))
+    assert any(buy.crossed_by(trade) or sell.crossed_by(trade) for trade in earlier)
+    assert (trader.order(buy), trader.order(sell)) == (buy, sell)
+
+
+def test_a_step_that_cannot_be_written_has_not_happened(tmp_path: Path) -> None:
     trader = Trader(path=tmp_path / "venue.sqlite")
     before = dict(trader.desk.state.balances[trader.account])
     trader.records._database.execute(
