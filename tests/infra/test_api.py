@@ -111,10 +111,17 @@ def test_a_function_reads_its_own_secrets_and_no_other(deployment: Deployment, m
         assert sum(len(as_list(one["Resource"])) for one in readable) == len(wanted)
 
 
-def test_only_who_signs_and_checks_tokens_reads_the_signing_key(deployment: Deployment) -> None:
-    readers = {name for name, function in functions(deployment).items() if "JWT_SECRET_ARN" in environment(function)}
+def test_secrets_go_to_those_who_use_them(deployment: Deployment, manifest: Manifest) -> None:
+    made = functions(deployment)
 
-    assert readers == {"authorizer", "auth"}
+    def readers(variable: str) -> set[str]:
+        return {name for name, function in made.items() if variable in environment(function)}
+
+    assert readers("JWT_SECRET_ARN") == {"authorizer", "auth"}
+    assert readers("ENCRYPTION_SECRET_ARN") == {"auth"}
+    assert readers("ADMIN_SECRET_ARN") == {"migrate"}
+    assert readers("ORIGIN_SECRET_ARN") == {entry.name for entry in manifest.of_kind("http")} - {"docs"}
+    assert readers("DB_SECRET_ARN") == readers("REDIS_SECRET_ARN") == set(made) - {"docs"}
 
 
 def test_every_function_does_what_the_manifest_permits_and_no_more(deployment: Deployment, manifest: Manifest) -> None:
