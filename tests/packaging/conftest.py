@@ -28,28 +28,34 @@ def arm_artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
     return build(ARM64, tmp_path_factory.mktemp("artefacts") / "arm64")
 
 
+DOCKERFILE = ROOT / "daemons" / "Dockerfile"
+
+
 @pytest.fixture(scope="session")
-def builder() -> Iterator[Builder]:
-    """The Dockerfile, on the Python it names if that is here."""
+def base_image() -> Iterator[Path]:
+    """A fresh environment of the Python that the Dockerfile names, if that is here; images are built beside it."""
     named = find_python(ARM64.python)
     base = named.path if named else Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
     with tempfile.TemporaryDirectory(prefix="fullon-image-") as directory:
         Path(directory).chmod(0o755)
-        python, context = Path(directory, "python"), Path(directory, "context")
+        python = Path(directory, "python")
         subprocess.run([base, "-m", "venv", python], check=True, capture_output=True)
-        context.mkdir()
-        send_context(ROOT, context)
-        yield Builder(ROOT / "daemons" / "Dockerfile", context, Path(directory), python / "bin" / "python")
+        yield python / "bin" / "python"
 
 
 @pytest.fixture(scope="session")
-def image(builder: Builder) -> Stage:
-    """The image of the daemons: what is built when no stage is named."""
+def image(base_image: Path) -> Stage:
+    """The image of the daemons: what is built when no stage is named, from no more than CDK sends."""
+    folder = base_image.parents[2] / "daemons"
+    send_context(ROOT, ROOT / ".dockerignore", folder / "context")
+    builder = Builder(DOCKERFILE, folder / "context", folder, base_image)
     assert builder.default == "daemon"
     return builder.stage(builder.default)
 
 
 @pytest.fixture(scope="session")
-def server_image(builder: Builder) -> Stage:
+def server_image(base_image: Path) -> Stage:
     """The image of the server without API Gateway."""
-    return builder.stage("server")
+    folder = base_image.parents[2] / "server"
+    send_context(ROOT, DOCKERFILE.with_name("Dockerfile.dockerignore"), folder / "context")
+    return Builder(DOCKERFILE, folder / "context", folder, base_image).stage("server")

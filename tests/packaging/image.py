@@ -168,13 +168,9 @@ class Builder:
                     shutil.copy(path, folder / path.name if destination.endswith("/") else to)
 
 
-def send_context(root: Path, into: Path) -> None:
-    """Copy what ``.dockerignore`` lets through: the last pattern that matches a path or a folder above it decides."""
-    patterns = [
-        line.strip()
-        for line in (root / ".dockerignore").read_text().splitlines()
-        if line.strip() and not line.startswith("#")
-    ]
+def send_context(root: Path, ignored: Path, into: Path) -> None:
+    """Copy what an ignore file lets through: the last pattern that matches a path or a folder above it decides."""
+    patterns = [line.strip() for line in ignored.read_text().splitlines() if line.strip() and not line.startswith("#")]
     top = {pattern[1:].split("/")[0] for pattern in patterns if pattern.startswith("!")}
     for name in sorted(top):
         for path in sorted((root / name).rglob("*")):
