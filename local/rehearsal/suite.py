@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +21,8 @@ Outcome = Literal["passed", "failed", "skipped"]
 TESTS = ("tests/e2e",)
 NOTHING_RUN = 5
 """pytest's exit code for an empty selection."""
-_LINE = re.compile(r"^(?P<test>tests/\S+::\S+.*?) (?P<outcome>PASSED|FAILED|ERROR|SKIPPED)\b")
-_SIGNS = {"PASSED": "✓", "FAILED": "✗", "ERROR": "✗", "SKIPPED": "–"}
+_LINE = re.compile(r"^(?P<test>tests/\S+::\S+.*?) (?P<outcome>PASSED|FAILED|ERROR)\b")
+_SIGNS = {"PASSED": "✓", "FAILED": "✗", "ERROR": "✗"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Suite:
     Args:
         environment: of pytest; FULLON_E2E_… say where the platform is.
         folder: for the output and the report.
-        say: gets one line for each test that ended.
+        say: gets one line for each test that was run.
     """
 
     environment: Mapping[str, str]
@@ -110,7 +111,7 @@ def read_report(path: Path) -> list[Case]:
 
 
 def table(result: Result) -> list[str]:
-    """For a person: a line for each area, the failed and skipped tests by name, and the sum."""
+    """For a person: a line for each area, then the failed tests, and why others were skipped."""
     areas = list(dict.fromkeys(case.area for case in result.cases))
     width = max([len(area) for area in areas] + [4])
     lines = [f"  {'area':<{width}}  passed  failed  skipped  seconds"]
@@ -119,9 +120,10 @@ def table(result: Result) -> list[str]:
         passed, failed, skipped = (result.count(outcome, area) for outcome in ("passed", "failed", "skipped"))
         lines.append(f"  {area:<{width}}  {passed:>6}  {failed:>6}  {skipped:>7}  {seconds:>7.1f}")
     for case in result.cases:
-        if case.outcome != "passed":
-            sign = "✗" if case.outcome == "failed" else "–"
-            lines.append(f"  {sign} {case.area}: {case.sentence}: {case.reason}")
+        if case.outcome == "failed":
+            lines.append(f"  ✗ {case.area}: {case.sentence}: {case.reason}")
+    for reason, count in Counter(case.reason for case in result.cases if case.outcome == "skipped").items():
+        lines.append(f"  – {count} {'test' if count == 1 else 'tests'}: {reason}")
     return lines
 
 

@@ -89,9 +89,9 @@ async def test_a_parameter_that_nobody_gives_is_named_before_anything_is_made(
 
 
 async def test_a_stack_that_fails_says_which_resource_and_why(emulator: Emulator, tmp_path: Path) -> None:
-    properties = {"Name": "twice", "SecretString": "x"}
-    one = {"Type": "AWS::SecretsManager::Secret", "Properties": properties}
-    template = {"Resources": {"First": one, "Odd": {**one, "DependsOn": "First"}}}
+    properties = {"Type": "String", "Value": {"Fn::GetAtt": ["Network", "NoSuchThing"]}}
+    network = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}
+    template = {"Resources": {"Network": network, "Odd": {"Type": "AWS::SSM::Parameter", "Properties": properties}}}
     [stack] = read(tiny.assembly(tmp_path / "assembly", {"Fails": (template, [])}))
 
     with pytest.raises(DeploymentFailed, match=r"tiny-fails ended as \w+: .*Odd"):

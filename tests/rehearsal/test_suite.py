@@ -62,7 +62,7 @@ def test_the_table_names_areas_failures_and_reasons() -> None:
 
     assert "core           1       1        0      1.8" in text
     assert "✗ core: it fails: assert 1 == 2" in text
-    assert "– refusals: it waits: not on the target rehearse" in text
+    assert "– 1 test: not on the target rehearse" in text
 
 
 def test_a_name_becomes_a_sentence() -> None:

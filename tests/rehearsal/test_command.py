@@ -1,0 +1,122 @@
+"""The command: how it fails, how it is stopped, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local.home import REPOSITORY
+from tests.local.ecs_endpoint import until
+from tests.rehearsal import tiny
+from tests.servers import short_directory
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with short_directory() as folder:
+        yield folder / "home"
+
+
+def command(home: Path, assembly: Path, *more: str) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-m", "local.rehearsal", "--home", str(home), "--assembly", str(assembly), *more]
+    return subprocess.Popen(
+        arguments,
+        cwd=REPOSITORY,
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Whatever names the home in its arguments, environment or working directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), *process.environ().values(), process.cwd()]
+        except (psutil.Error, OSError):
+            continue
+        if any(str(home) in word for word in words) and process.pid != os.getpid():
+            found.append(process)
+    return found
+
+
+def needs_a_parameter(folder: Path) -> Path:
+    return tiny.assembly(folder, {"Base": (tiny.base(), [])})
+
+
+@pytest.mark.usefixtures("interpreter")
+def test_a_deployment_that_fails_is_one_sentence_and_leaves_logs_but_no_process(home: Path, tmp_path: Path) -> None:
+    process = command(home, needs_a_parameter(tmp_path))
+    said, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1, said
+    assert "✗ The stack tiny-base needs values for Greeting, which nobody gives." in said
+    assert "Traceback" not in said
+    assert not processes_of(home)
+    assert {path.name for path in home.iterdir()} <= {"logs", "run", "cdk.out"}
+    assert (home / "logs" / "ministack.log").exists()
+
+
+@pytest.mark.usefixtures("interpreter")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything_and_leaves_nothing(number: signal.Signals, home: Path, tmp_path: Path) -> None:
+    process = command(home, tiny.assembly(tmp_path, {"Slow": (slow(), [])}))
+    until(lambda: len(processes_of(home)) >= 4, 30)
+
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=40)
+
+    assert process.returncode == 130, said
+    assert "Stopping…" in said
+    assert not processes_of(home)
+    assert not [path for path in home.iterdir() if path.name != "run"]
+
+
+@pytest.mark.usefixtures("interpreter")
+def test_what_a_killed_rehearsal_left_behind_is_ended_by_the_next(home: Path, tmp_path: Path) -> None:
+    first = command(home, tiny.assembly(tmp_path, {"Slow": (slow(), [])}))
+    until(lambda: len(processes_of(home)) >= 4, 30)
+    first.kill()
+    first.communicate(timeout=10)
+    left = processes_of(home)
+
+    second = command(home, needs_a_parameter(tmp_path / "second"))
+    said, _ = second.communicate(timeout=60)
+
+    assert left
+    assert "Ending an earlier rehearsal" in said
+    assert not processes_of(home)
+
+
+@pytest.mark.usefixtures("interpreter")
+def test_two_rehearsals_of_one_home_are_refused(home: Path, tmp_path: Path) -> None:
+    first = command(home, tiny.assembly(tmp_path, {"Slow": (slow(), [])}))
+    try:
+        until(lambda: len(processes_of(home)) >= 4, 30)
+
+        second = command(home, tmp_path)
+        said, _ = second.communicate(timeout=30)
+
+        assert second.returncode == 1
+        assert "already runs" in said
+    finally:
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=40)
+
+
+def slow() -> dict[str, object]:
+    """A stack that waits for somebody who never says that it is there."""
+    handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    properties = {"Handle": {"Ref": "Handle"}, "Timeout": "600", "Count": 1}
+    wait = {"Type": "AWS::CloudFormation::WaitCondition", "Properties": properties}
+    return {"Resources": {"Handle": handle, "Wait": wait}}
