@@ -79,6 +79,7 @@ def test_the_product_s_own_manifest_is_sound() -> None:
         ({"timeout": 31}, "`timeout` must be a whole number from 1 to 30"),
         ({"network": ["internet"]}, "`network` knows only data, control, connections, not internet"),
         ({"network": "data"}, "`network` must be a list of texts"),
+        ({"secrets": ["everything"]}, "`secrets` knows only jwt, encryption, admin, not everything"),
         ({"routes": ["auth"]}, "`routes` has 'auth'"),
         ({"routes": ["/auth/{proxy+}/x"]}, "`routes` has '/auth/{proxy+}/x'"),
         ({"routes": ["/a", "/a"]}, "`routes` names something twice"),
