@@ -109,6 +109,16 @@ class Home:
         return self.path / "venue.json"
 
     @property
+    def paper_books(self) -> Path:
+        """Accounts, orders and fills of the paper venue."""
+        return self.path / "paper.sqlite"
+
+    @property
+    def paper_account(self) -> Path:
+        """Key and secret of the demo account at the paper venue."""
+        return self.path / "paper-account.json"
+
+    @property
     def session(self) -> Path:
         return self.path / "cli-session.json"
 

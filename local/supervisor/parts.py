@@ -52,9 +52,10 @@ def valkey_part(server: Valkey) -> Part:
     return Part("valkey", "Valkey", server.port, command, server.wait_until_ready)
 
 
-def paper_part(session: VenueSession, port: int, environment: Mapping[str, str], *, control: bool) -> Part:
+def paper_part(home: Home, session: VenueSession, port: int, environment: Mapping[str, str], *, control: bool) -> Part:
     """The paper venue; with `control` it can be made to go wrong."""
     arguments = ["--host", "127.0.0.1", "--port", str(port), "--log-format", "json", *session.arguments]
+    arguments += ["--store", str(home.paper_books), "--demo-account", str(home.paper_account)]
     recorded = DEFAULT_DIRECTORY / FILE_NAME
     if recorded.is_file():
         arguments += ["--data", str(recorded)]

@@ -147,7 +147,7 @@ class Platform:
                 f"This home's venue has caught up with the wall clock; FULLON_PAPER_SPEED={options.paper_speed:g} "
                 "has an effect in a new FULLON_HOME only."
             )
-        return parts.paper_part(session, port, environment, control=options.paper_control)
+        return parts.paper_part(self._home, session, port, environment, control=options.paper_control)
 
     async def _start_part(self, part: Part) -> None:
         child = Child(part, self._instance, self._home.logs, self._say, self._save)
