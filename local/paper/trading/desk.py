@@ -152,12 +152,12 @@ class Desk:
             self._hold(step, instrument, order)
             step.report(order, "NEW")
             return step, order, []
-        levels = self._liquidity.levels(account, instrument, order.side, now)
+        levels = self._liquidity.levels(order, instrument, now)
         if order.type is OrderType.MARKET:
             order, parts = self._market(step, instrument, order, levels)
         else:
             parts = self._parts(order, levels)
-            if parts and order.type is OrderType.LIMIT_MAKER:
+            if levels and order.type is OrderType.LIMIT_MAKER:
                 raise VenueError(-2010, "Order would immediately match and take.")
             self._hold(step, instrument, order)
         step.report(order, "NEW")
@@ -218,7 +218,7 @@ class Desk:
         """A stop's price is reached: it begins to work, at the print's time and in the book of that moment."""
         symbol, buying = instrument.symbol, order.side is Side.BUY
         order = replace(order, working=True, working_time=trade.time, update_time=trade.time, after=trade.id)
-        levels = self._liquidity.levels(order.account, instrument, order.side, trade.time)
+        levels = self._liquidity.levels(order, instrument, trade.time)
         if order.type in LIMITED:
             parts = self._parts(order, levels)
         else:

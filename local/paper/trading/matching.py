@@ -16,9 +16,10 @@ from collections.abc import Iterable, Mapping
 from local.paper.book import BEAT_MS, LEVELS
 from local.paper.exchange import Instrument
 from local.paper.prints import Trade
-from local.paper.trading.orders import Order, Side
+from local.paper.trading.orders import LIMITED, Order, Side
 
 _MASK = (1 << 64) - 1
+_NEAR_LEVELS = 10
 
 
 def walk(
@@ -59,14 +60,27 @@ class Liquidity:
     def __init__(self) -> None:
         self._taken: dict[tuple[int, str], tuple[int, dict[int, int]]] = {}
 
-    def levels(self, account: int, instrument: Instrument, side: Side, now: int) -> dict[int, int]:
-        """Quantity at each price that an order of ``side`` could take at ``now``."""
-        depth = instrument.depth(now, LEVELS)
-        levels = depth.asks if side is Side.BUY else depth.bids
-        beat, taken = self._taken.get((account, instrument.symbol.id), (0, {}))
-        if beat != now // BEAT_MS:
+    def levels(self, order: Order, instrument: Instrument, now: int) -> dict[int, int]:
+        """Quantity at each price that ``order`` could take at ``now``, best first; as deep as it can reach.
+
+        Where the best quote is beyond its limit there is nothing to look at: most orders rest, and two hundred levels
+        cost more than everything else that placing one takes.
+        """
+        buying, quote = order.side is Side.BUY, instrument.quote(now)
+        if order.type in LIMITED and (order.price < quote.ask if buying else order.price > quote.bid):
+            return {}
+        levels = self._left(order, instrument, now, _NEAR_LEVELS)
+        if order.quantity and sum(levels.values()) >= order.remaining:
             return levels
-        return {price: quantity - taken.get(price, 0) for price, quantity in levels.items()}
+        return self._left(order, instrument, now, LEVELS)
+
+    def _left(self, order: Order, instrument: Instrument, now: int, levels: int) -> dict[int, int]:
+        depth = instrument.depth(now, levels)
+        side = depth.asks if order.side is Side.BUY else depth.bids
+        beat, taken = self._taken.get((order.account, order.symbol), (0, {}))
+        if beat != now // BEAT_MS:
+            return side
+        return {price: max(0, quantity - taken.get(price, 0)) for price, quantity in side.items()}
 
     def take(self, account: int, symbol: str, parts: Iterable[tuple[int, int]], now: int) -> None:
         """Note what was taken."""
