@@ -64,8 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = options.out or Path(scratch)
         with ThreadPoolExecutor(PARALLEL) as pool:
             verdicts = list(pool.map(lambda name: validate(name, folder / name), names))
+    print("Rules of our own:")  # noqa: T201 - what it is for
+    for rule in rules.RULES:
+        print(f"  {(rule.__doc__ or '').strip()}")  # noqa: T201
     for verdict in verdicts:
-        print(f"{verdict.profile}: {verdict.looked}")  # noqa: T201 - what it is for
+        print(f"{verdict.profile}: {verdict.looked}")  # noqa: T201
         for finding in verdict.findings:
             print(f"  {finding}")  # noqa: T201
     count = sum(len(verdict.findings) for verdict in verdicts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Size
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -63,7 +63,13 @@ class DaemonService(Construct):
             user=USER,
             readonly_root_filesystem=True,
             linux_parameters=ecs.LinuxParameters(self, "Linux", init_process_enabled=True),
-            logging=ecs.LogDrivers.aws_logs(stream_prefix="task", log_group=self.log_group),
+            # A log that cannot be delivered may lose lines; it may not stop the daemon.
+            logging=ecs.LogDrivers.aws_logs(
+                stream_prefix="task",
+                log_group=self.log_group,
+                mode=ecs.AwsLogDriverMode.NON_BLOCKING,
+                max_buffer_size=Size.mebibytes(10),
+            ),
             stop_timeout=Duration.seconds(entry.stop_timeout),
             health_check=ecs.HealthCheck(
                 command=list(HEALTH_CHECK),

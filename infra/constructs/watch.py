@@ -58,10 +58,16 @@ def alarm(
         evaluation_periods=watch.periods,
         comparison_operator=_SIGNS[watch.sign],
         treat_missing_data=watch.silence,
+        # One slow request among three is no percentile: a few cold starts at night wake nobody.
+        evaluate_low_sample_count_percentile="ignore" if _is_percentile(watch.metric) else None,
     )
     made.add_alarm_action(*actions)
     made.add_ok_action(*actions)
     return made
+
+
+def _is_percentile(metric: cloudwatch.IMetric) -> bool:
+    return isinstance(metric, cloudwatch.Metric) and metric.statistic.startswith("p")
 
 
 def metric(

@@ -77,6 +77,11 @@ def test_every_daemon_has_a_role_and_a_log_of_its_own(deployment: Deployment) ->
     assert len(roles) == len(logs) == len(services(deployment))
 
 
+def test_a_log_that_is_not_delivered_stops_no_daemon(deployment: Deployment) -> None:
+    for service in services(deployment).values():
+        assert container(deployment, service)["LogConfiguration"]["Options"]["mode"] == "non-blocking"
+
+
 def test_only_who_pushes_may_push_and_knows_where(deployment: Deployment, manifest: Manifest) -> None:
     pushing = {entry.name for entry in manifest.daemons if "connections" in entry.network}
     granted = {

@@ -91,6 +91,10 @@ def test_a_schedule_that_falls_silent_rings(deployment: Deployment, manifest: Ma
         assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
 
 
+def test_a_percentile_of_a_handful_of_requests_wakes_nobody(small: Deployment) -> None:
+    assert alarms(small)["api-slow"].properties["EvaluateLowSampleCountPercentile"] == "ignore"
+
+
 def test_every_alarm_calls_when_it_begins_and_when_it_is_over(deployment: Deployment) -> None:
     [topic] = deployment.resources("AWS::SNS::Topic")
     for alarm in alarms(deployment).values():
