@@ -1,6 +1,6 @@
 # One command per intent; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench package docs requirements clean setup setup-dev demo-data
+.PHONY: help run install-server test check format bench package docs requirements clean setup setup-dev demo-data
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
@@ -13,6 +13,9 @@ UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11
 
 run: demo-data ## Set up if needed and run the whole platform here; Ctrl-C stops it (FULLON_PORT, FULLON_HOME)
 	@exec $(PY) -m local.cli up $(ARGS)
+
+install-server: setup ## Run the platform as systemd services of this server (as root; ARGS=--demo; docs/server.md)
+	@$(PY) -m local.server $(ARGS)
 
 test: setup-dev demo-data ## Run every test (ARGS="-k name" to choose)
 	@$(PY) -m pytest -n $(JOBS) --dist loadgroup --dist loadgroup $(ARGS)
