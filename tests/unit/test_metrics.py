@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -181,3 +182,11 @@ async def test_a_process_that_ends_writes_what_is_left(stream: io.StringIO) -> N
 
     [line] = written(stream)
     assert (line["Ticks"], line["TickDelay"]) == (5, [0.25])
+
+
+def test_the_documents_explain_every_metric_as_the_catalogue_does() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "observability.md").read_text()
+
+    for metric in metrics.CATALOGUE.values():
+        assert f"| `{metric.name}` |" in page
+        assert metric.meaning in page

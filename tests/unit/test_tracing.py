@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from fullon.runtime import tracing
 from fullon.runtime.traced_stores import statement_name
@@ -151,6 +158,56 @@ def test_work_that_a_row_caused_belongs_to_the_trace_of_the_row(spans: Path) -> 
     [found] = kept(spans)
     assert (found["traceId"], found["parentSpanId"]) == (TRACE_ID, PARENT)
     assert found["startTimeUnixNano"] == "1795000000500000000"
+
+
+def test_a_line_of_the_file_is_a_message_of_the_protocol(spans: Path) -> None:
+    tracing.enter(tracing.parse_traceparent(TRACEPARENT))
+    with tracing.span("outer", "server", {"a": 1, "b": 0.5, "c": True, "d": "text"}):
+        pass
+
+    document = json.loads(spans.read_text())
+    span = document["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    for name in ("traceId", "spanId", "parentSpanId"):  # the protocol writes ids in hexadecimal, protobuf in base64
+        span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
+    message = json_format.ParseDict(document, TracesData())
+
+    parsed = message.resource_spans[0].scope_spans[0].spans[0]
+    assert parsed.trace_id.hex() == TRACE_ID
+    assert Span.SpanKind.Name(parsed.kind) == "SPAN_KIND_SERVER"
+    assert {each.key: each.value.WhichOneof("value") for each in parsed.attributes} == {
+        "a": "int_value", "b": "double_value", "c": "bool_value", "d": "string_value",
+    }  # fmt: skip
+
+
+def test_spans_are_sent_to_an_endpoint_of_the_protocol() -> None:
+    received: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append((self.path, gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    tracing.configure("test", otlp_endpoint=f"http://127.0.0.1:{server.server_port}")
+    tracing.enter(tracing.parse_traceparent(TRACEPARENT))
+    with tracing.span("sent"):
+        pass
+
+    tracing.flush()
+
+    tracing.enter(None)
+    tracing.configure("test")
+    server.shutdown()
+    [(path, body)] = received
+    request = ExportTraceServiceRequest.FromString(body)
+    assert path == "/v1/traces"
+    assert [span.name for span in request.resource_spans[0].scope_spans[0].spans] == ["sent"]
 
 
 def test_a_full_disk_loses_spans_and_no_request(tmp_path: Path) -> None:
