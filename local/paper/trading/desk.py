@@ -112,15 +112,14 @@ class Desk:
         """Let every print up to ``now`` do to open orders what it does."""
         tapes = [self._prints(name, now) for name in self.state.open.symbols()]
         for trade, instrument in merge(*tapes, key=lambda each: each[0].time):
-            below, above = self.state.open.reach(instrument.symbol.id)
-            if trade.price <= below or trade.price >= above:
+            reach = self.state.open.reach(instrument.symbol.id)
+            if trade.price <= reach.below or trade.price >= reach.above:
                 self._print(instrument, trade)
             self.state.cursors[instrument.symbol.id] = trade.id
 
     def _prints(self, name: str, now: int) -> Iterator[tuple[Trade, Instrument]]:
         instrument = self._exchange.instruments[name]
-        oldest = min(order.after for order in self.state.open.of_symbol(name))
-        begin = max(self.state.cursors.get(name, 0), oldest)
+        begin = max(self.state.cursors.get(name, 0), self.state.open.reach(name).after)
         if begin < instrument.last(now).id:
             for trade in instrument.tape.since(begin + 1, now):
                 yield trade, instrument

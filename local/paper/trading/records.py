@@ -97,7 +97,7 @@ class Records:
             state.keys[key] = Key(key, secret, account, *allowed, enabled=bool(enabled), created=created)
         for account, asset, free, locked in rows("SELECT * FROM balances"):
             state.balances.setdefault(account, {})[asset] = Balance(Decimal(free), Decimal(locked))
-        state.open = OpenOrders(self._orders("status IN (?, ?)", *sorted(OPEN)))
+        state.open = OpenOrders(self._orders("status IN (?, ?) ORDER BY id", *sorted(OPEN)))
         state.cursors = dict(rows("SELECT symbol, trade FROM cursors"))
         state.last_order = rows("SELECT coalesce(max(id), 0) FROM orders").fetchone()[0]
         state.last_fill = rows("SELECT coalesce(max(id), 0) FROM fills").fetchone()[0]

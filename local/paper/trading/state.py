@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from local.paper.trading.accounts import Account, Balance, Key, Transfer
 from local.paper.trading.orders import Fill, Order, Side
@@ -50,38 +51,66 @@ class Deposit:
 Event = Report | Position | Deposit
 
 
+class Reach(NamedTuple):
+    """The prints that can do something: after trade ``after``, at or below ``below`` or at or above ``above``."""
+
+    below: int = -1
+    above: int = _UNREACHABLE
+    after: int = _UNREACHABLE
+
+    def with_order(self, order: Order) -> Reach:
+        """Reaching to an order as well."""
+        falls, price = _edge(order)
+        below, above = (max(self.below, price), self.above) if falls else (self.below, min(self.above, price))
+        return Reach(below, above, min(self.after, order.after))
+
+    def is_set_by(self, order: Order) -> bool:
+        """Whether it may be shorter without this order."""
+        falls, price = _edge(order)
+        return price == (self.below if falls else self.above) or order.after == self.after
+
+
+def _edge(order: Order) -> tuple[bool, int]:
+    """Whether an order waits for a price to fall, and to which."""
+    if order.working:
+        return order.side is Side.BUY, order.price
+    return not order.waits_for_rise, order.stop_price
+
+
 class OpenOrders:
-    """The orders that can still fill, by symbol and by account, and the prices that can do something to them."""
+    """The orders that can still fill, by symbol and by account, oldest first.
+
+    Args:
+        orders: in the order of their ids.
+    """
 
     def __init__(self, orders: Iterable[Order] = ()) -> None:
         self._by_symbol: dict[str, dict[int, Order]] = {}
         self._by_account: dict[int, dict[int, Order]] = {}
-        self._reach: dict[str, tuple[int, int]] = {}
+        self._reach: dict[str, Reach] = {}
         for order in orders:
             self.put(order)
 
     def put(self, order: Order) -> None:
         """Note an order as it is now; one that has ended is dropped."""
-        for index in (
-            self._by_symbol.setdefault(order.symbol, {}),
-            self._by_account.setdefault(order.account, {}),
-        ):
-            if order.is_open:
-                index[order.id] = order
-            else:
-                index.pop(order.id, None)
-        self._reach.pop(order.symbol, None)
+        symbol, account = self._by_symbol.setdefault(order.symbol, {}), self._by_account.setdefault(order.account, {})
+        known = self._reach.get(order.symbol)
+        if order.is_open:
+            symbol[order.id] = account[order.id] = order
+            if known is not None:
+                self._reach[order.symbol] = known.with_order(order)
+        else:
+            symbol.pop(order.id, None)
+            account.pop(order.id, None)
+            if not symbol or (known is not None and known.is_set_by(order)):
+                self._reach.pop(order.symbol, None)
 
     def of_symbol(self, symbol: str) -> list[Order]:
-        """Oldest first."""
-        return sorted(self._by_symbol.get(symbol, {}).values(), key=lambda order: order.id)
+        return list(self._by_symbol.get(symbol, {}).values())
 
     def of_account(self, account: int, symbol: str | None = None) -> list[Order]:
-        """Oldest first."""
         orders = self._by_account.get(account, {}).values()
-        return sorted(
-            (order for order in orders if symbol is None or order.symbol == symbol), key=lambda order: order.id
-        )
+        return [order for order in orders if symbol is None or order.symbol == symbol]
 
     def find(self, account: int, order_id: int) -> Order | None:
         return self._by_account.get(account, {}).get(order_id)
@@ -90,16 +119,14 @@ class OpenOrders:
         """Those with open orders."""
         return [symbol for symbol, orders in self._by_symbol.items() if orders]
 
-    def reach(self, symbol: str) -> tuple[int, int]:
-        """The prices at or below which, and at or above which, a print can do something."""
+    def reach(self, symbol: str) -> Reach:
+        """Which prints can do something to the open orders of a symbol; perhaps some more, never fewer."""
         known = self._reach.get(symbol)
         if known is None:
-            below, above = -1, _UNREACHABLE
+            known = Reach()
             for order in self._by_symbol.get(symbol, {}).values():
-                falls = order.side is Side.BUY if order.working else not order.waits_for_rise
-                price = order.price if order.working else order.stop_price
-                below, above = (max(below, price), above) if falls else (below, min(above, price))
-            known = self._reach[symbol] = (below, above)
+                known = known.with_order(order)
+            self._reach[symbol] = known
         return known
 
 
