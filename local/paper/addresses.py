@@ -9,11 +9,12 @@ ccxt and ccxt.pro ``binance`` (4.5.90) need, merged into the configuration they 
   appends ``/0``, ``/1`` … and subscribes by message.
 - ``urls.api.ws.ws-api.spot``: requests over a socket, ``/ws-api/v3``.
 - ``options.fetchMarkets.types = ["spot"]``: else ``load_markets`` asks the two futures hosts as well.
-- ``options.fetchCurrencies = False``: else a client with a key asks ``sapi`` for the list of coins.
+- ``options.fetchCurrencies = False``: else a client with a key asks for the list of coins each time it loads markets.
 - ``options.defaultType = "spot"``: the default, said aloud.
 
-python-binance (1.0.37) needs ``client.API_URL`` (``…/api``) before the first call and ``manager.STREAM_URL``
-(``ws://host:port/``) before the first socket; its ``AsyncClient.create`` calls ``ping`` and ``time``.
+python-binance (1.0.37) needs ``AsyncClient.API_URL`` (``…/api``), ``MARGIN_API_URL`` (``…/sapi``) and ``WS_API_URL``
+(``ws://host:port/ws-api/v3``) before a client is made, and ``BinanceSocketManager.STREAM_URL`` (``ws://host:port/``)
+before the first socket; its ``AsyncClient.create`` calls ``ping`` and ``time``.
 """
 
 from __future__ import annotations
