@@ -97,7 +97,8 @@ class Stage:
     async def start_venue(self) -> None:
         """The paper venue, which can be made to go wrong."""
         session = session_of(self._home, self._options.speed, SystemClock())
-        await self._crew.start(parts.paper_part(session, self._ports["paper"], self._base_environment(), control=True))
+        environment = self._base_environment()
+        await self._crew.start(parts.paper_part(self._home, session, self._ports["paper"], environment, control=True))
 
     async def deploy(self, stacks: list[assembly.Stack], emulator: Emulator) -> Installation:
         """Stack by stack; PostgreSQL between the one with its password and the next."""
