@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -47,3 +47,29 @@ class Changed:
         """What the rule says of it."""
         made = replace(self._origin, templates=self.templates, protected=self.protected)
         return [str(finding) for finding in rule(made)]
+
+
+Fault = Callable[[Changed], None]
+FAULTS: list[tuple[Rule, Fault, str]] = []
+
+
+def caught_by(rule: Rule, words: str) -> Callable[[Fault], Fault]:
+    """The decorated fault is found by ``rule``, in a sentence with these words."""
+
+    def enter(fault: Fault) -> Fault:
+        FAULTS.append((rule, fault, words))
+        return fault
+
+    return enter
+
+
+def properties(changed: Changed, kind: str, **having: Any) -> dict[str, Any]:
+    """Those of the first resource of a type that has these."""
+    found: dict[str, Any] = changed.one(kind, **having)["Properties"]
+    return found
+
+
+def statement(changed: Changed, stack: str, **fields: Any) -> None:
+    """A role more that may do something."""
+    body = {"Effect": "Allow", "Resource": "arn:aws:s3:::some", **fields}
+    changed.add(stack, "Planted", "AWS::IAM::Policy", PolicyDocument={"Statement": [body]}, Roles=[])
