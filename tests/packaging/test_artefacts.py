@@ -45,10 +45,10 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def spoilt(local_artefacts: Artefacts, tmp_path: Path) -> Iterator[Artefacts]:
-    """A copy to break."""
+    """A copy to break, by links: files may be removed and added, not written to."""
     folder = tmp_path / "spoilt"
     for name, path in local_artefacts.parts.items():
-        shutil.copytree(path, folder / name)
+        shutil.copytree(path, folder / name, copy_function=os.link)
     layers = {name: folder / name for name in local_artefacts.layers}
     yield Artefacts(local_artefacts.target, layers, folder / "functions", local_artefacts.compiled)
     shutil.rmtree(folder)

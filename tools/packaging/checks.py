@@ -22,7 +22,7 @@ BUDGETS: Mapping[str, float] = {
     "pages": 3,
     "migrations": 34,
     "fullon": 3,
-    FUNCTIONS: 2,
+    FUNCTIONS: 3,
 }
 #: Quotas of Lambda: bytes of a function with its layers, unpacked; layers of a function.
 UNPACKED_LIMIT = 262_144_000
