@@ -1,6 +1,6 @@
 # One command per intent; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run install-server test check format bench package docs requirements clean setup setup-dev demo-data
+.PHONY: help run install-server test check format bench package deploy rehearse docs requirements clean setup setup-dev demo-data
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
@@ -8,6 +8,7 @@ PY := .venv/bin/python
 MARKET_DATA := .cache/market/bitstamp_btcusd_1min_14d.csv.gz
 ARGS ?=
 JOBS ?= 2
+PROFILE ?= small
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
@@ -18,13 +19,14 @@ install-server: setup ## Run the platform as systemd services of this server (as
 	@$(PY) -m local.server $(ARGS)
 
 test: setup-dev demo-data ## Run every test (ARGS="-k name" to choose)
-	@$(PY) -m pytest -n $(JOBS) --dist loadgroup --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: setup-dev ## Format, lint, types and import contracts, as CI runs them
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@$(PY) -m infra.validate
 	@if [ -x .venv/bin/hadolint ]; then .venv/bin/hadolint daemons/Dockerfile; else echo "hadolint has no wheel for this machine"; fi
 
 format: setup-dev ## Format the code and mend what lint can mend
@@ -36,6 +38,12 @@ bench: setup-dev demo-data ## Measure side by side with what one would use inste
 
 package: setup-dev ## Build what is deployed to Lambda into dist/ and check it (ARGS="--target local")
 	@$(PY) -m tools.packaging --check $(ARGS)
+
+deploy: setup-dev ## Deploy to AWS with the CDK command (PROFILE=small); docs/deployment.md
+	@cdk deploy --all --context profile=$(PROFILE) --context bundle=true $(ARGS)
+
+rehearse: setup-dev ## Deploy the templates into a local AWS emulator and use them end to end (ARGS="--keep")
+	@$(PY) -m local.rehearsal $(ARGS)
 
 docs: setup-dev ## Write the committed OpenAPI and AsyncAPI documents and the README's tables anew
 	@$(PY) -m tools.documents

@@ -47,6 +47,7 @@ class Profile:
         admin_mail: the first administrator, made by the first deployment; the password is a generated secret.
         budget_usd: monthly budget; 0 for none.
         alarm_mail: who hears alarms and the budget; empty for nobody.
+        start: daemons that a fresh installation runs; none by default, as one that runs keeps Aurora awake.
         domain: own domain of the CloudFront distribution; empty for CloudFront's own.
         certificate_arn: certificate of the domain, in us-east-1 as CloudFront wants it.
         image: repository and tag of the daemons' image (``name:tag`` in ECR of the account); empty builds it at deploy.
@@ -77,6 +78,7 @@ class Profile:
     admin_mail: str = "admin@fullon.example"
     budget_usd: int = 60
     alarm_mail: str = ""
+    start: tuple[str, ...] = ()
     domain: str = ""
     certificate_arn: str = ""
     image: str = ""
@@ -156,6 +158,7 @@ LOCAL = Profile(
     request_rate=10_000,
     request_burst=10_000,
     admin_mail="admin@fullon.local",
+    start=("streamer",),
     budget_usd=0,
     flow_logs=False,
     retain=False,
@@ -175,6 +178,7 @@ MEDIUM = Profile(
     request_rate=1000,
     request_burst=2000,
     budget_usd=600,
+    start=("streamer",),
     insights=True,
 )
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (LOCAL, SMALL, MEDIUM)})

@@ -107,6 +107,7 @@ def _settings(entry: Function, profile: Profile, data: Data) -> dict[str, str]:
         "ECS_CLUSTER": profile.cluster_name,
         "ADMIN_MAIL": profile.admin_mail,
         "DB_POOL_SIZE": "2",
+        "SERVICES_TO_AUTO_START": ",".join(profile.start) or "none",
         # A changed configuration gives new execution environments, which read their secrets anew.
         "SECRETS_REVISION": str(profile.secrets_revision),
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fullon.runtime import manifest
 from infra.settings import PROFILES, SMALL
 
 
@@ -51,6 +52,13 @@ def test_a_profile_does_not_change() -> None:
 def test_profiles_are_known_by_their_names_and_share_no_name_of_anything() -> None:
     assert [profile.name for profile in PROFILES.values()] == list(PROFILES)
     assert len({profile.prefix for profile in PROFILES.values()}) == len(PROFILES)
+
+
+def test_a_fresh_installation_starts_only_daemons_that_there_are_and_a_small_one_none() -> None:
+    daemons = {daemon.name for daemon in manifest.load().daemons}
+
+    assert all(set(profile.start) <= daemons for profile in PROFILES.values())
+    assert SMALL.start == ()
 
 
 def test_another_region_takes_its_zones_along() -> None:
