@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 DONE = {"CREATE_COMPLETE"}
 PAUSE_SECONDS = 0.2
 STACK_SECONDS = 180.0
+REMOVAL_SECONDS = 30.0
 SHOWN_FAILURES = 5
 
 
@@ -93,6 +95,19 @@ class Deployer:
             reason = refusal.response.get("Error", {}).get("Message", str(refusal))
             raise DeploymentFailed(f"The stack {stack.name} was refused: {reason}.") from refusal
         return await self._wait(client, stack)
+
+    async def remove(self, names: Sequence[str]) -> None:
+        """Delete the stacks of these names that there are, last first, each with a deadline and as far as it goes."""
+        client: CloudFormationClient = self.emulator.client("cloudformation")
+        for name in reversed(names):
+            await asyncio.to_thread(client.delete_stack, StackName=name)
+            with suppress(ClientError, TimeoutError):  # it is gone, or stays: it was asked for
+                async with asyncio.timeout(REMOVAL_SECONDS):
+                    while True:
+                        [stack] = (await asyncio.to_thread(client.describe_stacks, StackName=name))["Stacks"]
+                        if stack["StackStatus"] in {"DELETE_COMPLETE", "DELETE_FAILED"}:
+                            break
+                        await asyncio.sleep(PAUSE_SECONDS)
 
     def _values_for(self, stack: Stack) -> dict[str, str]:
         declared: Mapping[str, Mapping[str, Any]] = stack.document().get("Parameters", {})

@@ -8,15 +8,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from localstack_client import config as localstack
 
 from local.errors import MachineProblem
-
-if TYPE_CHECKING:
-    from boto3.session import Session
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -40,27 +37,29 @@ class Emulator:
     endpoint: str
     name: str
 
-    def session(self) -> Session:
-        """A boto3 session with the emulator's account."""
-        import boto3
-
-        return boto3.session.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key=SECRET, region_name=REGION)
-
     def client(self, service: Any) -> Any:
         """A client of one service; its type follows from the name, so callers annotate what they get."""
-        from botocore.config import Config
-
-        settings = Config(
-            connect_timeout=5,
-            read_timeout=180,
-            retries={"mode": "standard", "total_max_attempts": 3},
-            s3={"addressing_style": "path"},
-        )
-        return self.session().client(service, endpoint_url=self.endpoint, config=settings)
+        return client_of(service, self.endpoint, ACCOUNT, SECRET)
 
     def api(self, identifier: str, stage: str) -> str:
         """Address of an API's stage by path; its AWS host name does not resolve here."""
         return f"{self.endpoint}{EXECUTE_API}/{identifier}/{stage}"
+
+
+def client_of(service: Any, endpoint: str, access_key: str, secret_key: str) -> Any:
+    """A boto3 client to an endpoint of this machine, with a session of its own."""
+    import boto3
+    from botocore.config import Config
+
+    settings = Config(
+        connect_timeout=5,
+        read_timeout=180,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        s3={"addressing_style": "path"},
+        proxies={},  # loopback is reached without the machine's proxy
+    )
+    session = boto3.session.Session(access_key, secret_key, region_name=REGION)
+    return session.client(service, endpoint_url=endpoint, config=settings)
 
 
 def wants_localstack(environment: Mapping[str, str]) -> bool:
@@ -106,7 +105,8 @@ async def connect(endpoint: str) -> Emulator:
 
 
 def _health(endpoint: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{endpoint}{HEALTH}", timeout=5) as answer:  # noqa: S310 - look_up allows http(s) only
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"{endpoint}{HEALTH}", timeout=5) as answer:
         document = json.load(answer)
     if not isinstance(document, dict):
         raise ValueError("no object")  # noqa: TRY004 - as for any other answer that is not understood

@@ -104,7 +104,7 @@ class Rehearsal:
             emulator = first.create_task(stage.start_emulator())
             first.create_task(stage.start_valkey())
             first.create_task(stage.start_venue())
-        installation = await stage.deploy(synthesis.result(), emulator.result())
+        installation = await stage.deploy(synthesis.result(), emulator.result(), cleanup)
         fetcher = LogFetcher(emulator.result(), installation.log_groups(), self._home.logs / "functions")
         self._spawn(fetcher.run())
         cleanup.push_async_callback(fetcher.fetch)

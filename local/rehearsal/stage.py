@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -19,7 +20,7 @@ from local.rehearsal import assembly, repairs, suite
 from local.rehearsal.agent import Agent
 from local.rehearsal.crew import Crew
 from local.rehearsal.deploy import Deployer
-from local.rehearsal.emulator import REGION, Emulator, connect, look_up, wants_localstack
+from local.rehearsal.emulator import REGION, Emulator, client_of, connect, look_up, wants_localstack
 from local.rehearsal.installation import Installation
 from local.rehearsal.ministack import PREFERRED_PORT, ensure_environment, ministack_part
 from local.rehearsal.options import Options
@@ -100,11 +101,14 @@ class Stage:
         environment = self._base_environment()
         await self._crew.start(parts.paper_part(self._home, session, self._ports["paper"], environment, control=True))
 
-    async def deploy(self, stacks: list[assembly.Stack], emulator: Emulator) -> Installation:
+    async def deploy(self, stacks: list[assembly.Stack], emulator: Emulator, cleanup: AsyncExitStack) -> Installation:
         """Stack by stack; PostgreSQL between the one with its password and the next."""
         deployer = Deployer(emulator, self._parameters())
         installation = Installation(emulator)
         await deployer.bootstrap()
+        if wants_localstack(self._inherited):  # it goes on running afterwards
+            await deployer.remove([stack.name for stack in stacks])
+            cleanup.push_async_callback(deployer.remove, [stack.name for stack in stacks])
         for stack in stacks:
             with self._report.step(f"Stack {stack.name}") as details:
                 deployed = await deployer.deploy(stack)
@@ -139,13 +143,12 @@ class Stage:
         emulator = installation.emulator
         environment = self._base_environment()
         await self._crew.start(parts.ecs_part(self._home, self._ports["ecs"], environment))
-        import boto3
-
-        own = boto3.session.Session(
-            aws_access_key_id=self._credentials.aws_access_key_id,
-            aws_secret_access_key=self._credentials.aws_secret_access_key,
-            region_name=REGION,
-        ).client("ecs", endpoint_url=f"http://127.0.0.1:{self._ports['ecs']}")
+        own = client_of(
+            "ecs",
+            f"http://127.0.0.1:{self._ports['ecs']}",
+            self._credentials.aws_access_key_id,
+            self._credentials.aws_secret_access_key,
+        )
         overrides = {
             "AWS_ENDPOINT_URL": emulator.endpoint,
             "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": installation.api("WEBSOCKET"),

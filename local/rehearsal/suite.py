@@ -140,5 +140,7 @@ def environment_for(
         "FULLON_E2E_ADMIN": admin,
         "FULLON_E2E_PASSWORD": password,
         "FULLON_E2E_LOGS": str(logs),
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)]),
     }

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from local.home import REPOSITORY
+from local.rehearsal.emulator import Emulator
 from tests.local.ecs_endpoint import until
 from tests.rehearsal import tiny
 from tests.servers import short_directory
@@ -24,12 +25,12 @@ def home() -> Iterator[Path]:
         yield folder / "home"
 
 
-def command(home: Path, assembly: Path, *more: str) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-m", "local.rehearsal", "--home", str(home), "--assembly", str(assembly), *more]
+def command(home: Path, assembly: Path, **variables: str) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-m", "local.rehearsal", "--home", str(home), "--assembly", str(assembly)]
     return subprocess.Popen(
         arguments,
         cwd=REPOSITORY,
-        env=os.environ,
+        env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -65,6 +66,19 @@ def test_a_deployment_that_fails_is_one_sentence_and_leaves_logs_but_no_process(
     assert not processes_of(home)
     assert {path.name for path in home.iterdir()} <= {"logs", "run", "cdk.out"}
     assert (home / "logs" / "ministack.log").exists()
+
+
+def test_an_emulator_that_runs_is_used_where_a_token_asks_for_it(
+    home: Path, tmp_path: Path, emulator: Emulator
+) -> None:
+    process = command(
+        home, needs_a_parameter(tmp_path), LOCALSTACK_AUTH_TOKEN="ls-none", AWS_ENDPOINT_URL=emulator.endpoint
+    )
+    said, _ = process.communicate(timeout=60)
+
+    assert f"at {emulator.endpoint}" in said
+    assert not (home / "logs" / "ministack.log").exists()
+    assert emulator.client("sts").get_caller_identity()["Account"] == "000000000000"  # it goes on running
 
 
 @pytest.mark.usefixtures("interpreter")

@@ -104,3 +104,15 @@ async def test_a_template_that_is_refused_is_said_with_the_reason(emulator: Emul
 
     with pytest.raises(DeploymentFailed, match=r"tiny-refused was refused: .*AWS::Nothing::Such"):
         await Deployer(emulator).deploy(stack)
+
+
+async def test_removed_stacks_are_gone_and_can_be_deployed_again(emulator: Emulator, tmp_path: Path) -> None:
+    [stack] = read(tiny.assembly(tmp_path, {"Removed": (bucket("removed"), [])}))
+    deployer = Deployer(emulator)
+
+    for _ in range(2):
+        await deployer.remove(["tiny-never-there", stack.name])
+        await deployer.deploy(stack)
+
+    await deployer.remove([stack.name])
+    assert "removed" not in {one["Name"] for one in emulator.client("s3").list_buckets()["Buckets"]}
