@@ -21,7 +21,7 @@ from benchmarks.gateway import functions_environment
 from fullon.runtime import manifest
 from local.home import REPOSITORY
 from local.lambda_runtime.pool import FunctionPool
-from tests.e2e.platform import Platform, running_platform
+from tests.e2e.platform import SupervisedPlatform, running_platform
 
 RUNS = 5
 PATHS = {
@@ -42,7 +42,7 @@ def main() -> None:
     table("Process start to first answer", ["function", "p50 ms", "min ms", "× floor"], rows)
 
 
-async def _rows(platform: Platform) -> list[list[str]]:
+async def _rows(platform: SupervisedPlatform) -> list[list[str]]:
     token = await platform.token()
     environment = {**os.environ, **functions_environment(platform)}
     context: dict[str, str] = {}

@@ -24,7 +24,7 @@ from fullon.identity.model import Identity
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
 from local.ports import free_port
-from tests.e2e.platform import ADMIN, PASSWORD, Platform, running_platform
+from tests.e2e.platform import ADMIN, PASSWORD, SupervisedPlatform, running_platform
 
 ROUNDS, REQUESTS = 7, 300
 ROUTES = {"/": "docs", "/api/v1/orm/users/me": "orm"}
@@ -95,13 +95,13 @@ def _measure(ways: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
     return times
 
 
-def _token(platform: Platform) -> str:
+def _token(platform: SupervisedPlatform) -> str:
     import asyncio
 
     return asyncio.run(platform.token(ADMIN, PASSWORD))
 
 
-def functions_environment(platform: Platform) -> dict[str, str]:
+def functions_environment(platform: SupervisedPlatform) -> dict[str, str]:
     """What the platform gives its functions; the benchmark's own processes take the same stores."""
     workers = [
         process for process in platform.child("gateway").children(recursive=True) if "_HANDLER" in process.environ()

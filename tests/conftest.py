@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.servers import finish, running_postgres, running_valkey, short_directory
 
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from local.stores.valkey import Valkey
 
 # No test fails for the time it takes; every run sees the same examples, `--hypothesis-profile=search` others.
-settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("search", settings.get_profile("same"), derandomize=False)
-settings.load_profile("same")
+hypothesis_settings.register_profile(
+    "same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.register_profile("search", hypothesis_settings.get_profile("same"), derandomize=False)
+hypothesis_settings.load_profile("same")
 
 PLATFORM_TEMPLATE = "fullon_template"
 CANDLES_TEMPLATE = "fullon_ohlcv_template"

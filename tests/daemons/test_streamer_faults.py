@@ -243,7 +243,7 @@ async def test_rows_of_a_gateway_that_was_replaced_go_and_new_sockets_are_served
                 part.connections.remove(connection)
                 connection.ended = (1006, "")
                 part._wires.pop(connection.wire)
-                connection.wire._ended = True
+                connection.wire._ended = True  # type: ignore[attr-defined]
             await streaming.tick(price="1")
 
             async def gone() -> bool:

@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 from fullon.runtime.gateway.bodies import BodyTooLarge, read_body
+from fullon.runtime.gateway.invocation import PAYLOAD_LIMIT
 from fullon.runtime.manifest import Manifest
-from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT
 from tests.local.platform import a_function, a_manifest, running_gateway, until
 
 WEB = "tests.local.functions_under_test.web.handler"

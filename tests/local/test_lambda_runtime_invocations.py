@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fullon.runtime.gateway.invocation import (
+    PAYLOAD_LIMIT,
     FunctionCrashed,
     FunctionError,
     FunctionInitFailed,
@@ -19,7 +20,6 @@ from fullon.runtime.gateway.invocation import (
     ResponseTooLarge,
 )
 from local.lambda_runtime.fleet import Limits
-from local.lambda_runtime.runtime_api import PAYLOAD_LIMIT
 from tests.local.platform import a_function, is_alive, running_pool, until
 
 BROKEN = "tests.local.functions_under_test.broken.handler"
