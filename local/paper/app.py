@@ -31,6 +31,7 @@ from local.paper.trading.signing import Proof
 from local.paper.trading.streams import UserStreams
 from local.paper.weights import WeightLimit
 
+_PAUSE_AFTER_FAILURE = 1.0
 _FORM = "application/x-www-form-urlencoded"
 
 logger = logging.getLogger(__name__)
@@ -105,13 +106,16 @@ DESK = web.AppKey("desk", Desk)
 
 async def _trade(desk: Desk, streams: UserStreams) -> None:
     """Let resting orders fill as time passes, also when nobody asks."""
+    pause = TICK_SECONDS
     while True:
-        await asyncio.sleep(TICK_SECONDS)
+        await asyncio.sleep(pause)
         try:
             desk.now()
             streams.tick()
-        except Exception:  # the next turn tries again; the log says what was wrong
+            pause = TICK_SECONDS
+        except Exception:  # a full disk passes; the log says what was wrong, and the next turn tries again
             logger.exception("trading tick failed")
+            pause = _PAUSE_AFTER_FAILURE
 
 
 def _rest(dispatcher: Dispatcher) -> Handler:

@@ -7,11 +7,13 @@ REST and the WebSocket API ask the same things, so both turn what arrives into a
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fullon.kernel.clock import Clock, to_milliseconds
+from local.errors import StoreProblem
 from local.paper import rest
 from local.paper.errors import VenueError
 from local.paper.faults import Faults
@@ -26,6 +28,8 @@ from local.paper.weights import WeightLimit
 PRIVATE_ROUTES: dict[tuple[str, str], TradingRoute] = TRADING_ROUTES | REPLACING_ROUTES | ACCOUNT_ROUTES
 _PATHS = {path for _, path in PRIVATE_ROUTES}
 _EVERYWHERE = ("timestamp", "recvWindow", "signature")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,9 @@ class Dispatcher:
             query.finish()
         except VenueError as error:
             return _refused(error, headers)
+        except StoreProblem as error:
+            logger.error("not written", extra={"path": arrival.path, "reason": str(error)})
+            return _refused(VenueError(-1001, "Internal error; unable to process your request. Please try again.", 500))
         return Outcome(body, 200, headers)
 
 

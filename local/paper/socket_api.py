@@ -21,7 +21,7 @@ from local.paper.errors import VenueError
 from local.paper.faults import Faults
 from local.paper.hub import Hub
 from local.paper.parameters import Parameters
-from local.paper.sockets import Socket
+from local.paper.sockets import LONGEST_REQUEST_ID, Socket
 from local.paper.trading.routes import TradingRoute
 from local.paper.trading.signing import Needs, Proof
 
@@ -202,14 +202,18 @@ def _read(text: str) -> tuple[object, str, dict[str, str]]:
     if not isinstance(parameters, dict):
         raise VenueError(-1135, "JSON sent for parameter 'params' is not valid")
     number = request.get("id")
-    shown = int(number) if isinstance(number, Written) and number.isdecimal() else number
-    return shown, request["method"], {name: _text(value) for name, value in parameters.items() if value is not None}
+    if number is not None and not (isinstance(number, str) and len(number) <= LONGEST_REQUEST_ID):
+        raise VenueError(-1135, "JSON sent for parameter 'id' is not valid")
+    shown = int(number) if isinstance(number, Written) and number.isdecimal() else number and _text(number)
+    named = {_text(name): _text(value) for name, value in parameters.items() if value is not None}
+    return shown, request["method"], named
 
 
 def _text(value: object) -> str:
+    """A value as a query would have it; half a surrogate pair, which JSON can name, is no text."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, str) else json.dumps(value)
+    return str(value).encode(errors="replace").decode() if isinstance(value, str) else json.dumps(value)
 
 
 def _arrival(method: str, parameters: dict[str, str], address: str) -> Arrival | None:

@@ -86,6 +86,26 @@ async def test_the_timestamp_has_to_be_of_now(client: SignedClient) -> None:
     assert refusal(wide)[1] == -1131
 
 
+async def test_numbers_and_texts_beyond_everything_find_nothing(client: SignedClient) -> None:
+    largest = 10**20 - 1
+
+    unsigned = await client("GET", "/api/v3/account", signature="é")
+    order = await client("GET", "/api/v3/order", symbol="BTCUSDT", orderId=largest)
+    named = await client("GET", "/api/v3/order", symbol="BTCUSDT", origClientOrderId="é" * 100)
+    lists = [
+        await client("GET", "/api/v3/allOrders", symbol="BTCUSDT", orderId=largest),
+        await client("GET", "/api/v3/allOrders", symbol="BTCUSDT", startTime=largest),
+        await client("GET", "/api/v3/myTrades", symbol="BTCUSDT", fromId=largest),
+        await client("GET", "/api/v3/myTrades", symbol="BTCUSDT", orderId=largest),
+    ]
+    spent = await client.order(side="BUY", type="MARKET", quoteOrderQty="99999999999999999999")
+
+    assert refusal(unsigned)[1] == -1022
+    assert refusal(order)[1] == refusal(named)[1] == -2013
+    assert [each.json() for each in lists] == [[], [], [], []]
+    assert refusal(spent)[1] == -2010
+
+
 async def test_a_key_does_only_what_it_may(venue: RunningVenue, client: SignedClient) -> None:
     await open_account(venue, permissions=["read"])
     reading = await client("GET", "/api/v3/account"), await client.order(**LIMIT)
@@ -314,10 +334,15 @@ async def test_the_socket_refuses_nonsense_in_words(venue: RunningVenue, client:
         garbled = await ask(socket, "{")
         unknown = await ask(socket, json.dumps({"id": 7, "method": "wish", "params": {}}))
         unsigned = await ask(socket, json.dumps({"id": "a", "method": "account.status", "params": {"apiKey": KEY}}))
+        named = await ask(socket, json.dumps({"id": {}, "method": "ping"}))
+        half: dict[str, Any] = {"apiKey": KEY, "signature": "\ud800"}
+        halved = await ask(socket, json.dumps({"id": "\ud800", "method": "order.status", "params": half}))
         market = await ask(socket, json.dumps({"id": 8, "method": "ticker.price", "params": {"symbol": "BTCUSDT"}}))
 
     assert (garbled["status"], garbled["error"]["code"]) == (400, -1135)
     assert (unknown["id"], unknown["error"]["code"]) == (7, -1020)
+    assert (named["id"], named["error"]["code"]) == (None, -1135)
+    assert (halved["id"], halved["status"]) == ("?", 400)
     assert (unsigned["id"], unsigned["error"]["code"]) == ("a", -1102)
     assert (market["status"], market["result"]["symbol"]) == (200, "BTCUSDT")
     assert market["rateLimits"][0]["rateLimitType"] == "REQUEST_WEIGHT"

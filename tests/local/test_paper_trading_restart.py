@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
+from local.errors import StoreProblem
+from local.paper.trading.demo import open_demo_account
 from local.paper.trading.orders import OrderType, Side
 from tests.local.paper_trading import KEY, SignedClient, Trader, open_account
 from tests.paper_venue import RunningVenue, deadline, paper_venue
@@ -140,7 +144,7 @@ def test_a_step_that_cannot_be_written_has_not_happened(tmp_path: Path) -> None:
         "CREATE TRIGGER full BEFORE INSERT ON balances BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
 
-    with pytest.raises(Exception, match="disk full"):
+    with pytest.raises(StoreProblem, match="disk full"):
         trader.place(Side.BUY, OrderType.MARKET, BTC)
     trader.records._database.execute("DROP TRIGGER full")
 
@@ -172,15 +176,74 @@ async def test_the_demo_account_has_a_key_of_its_own_and_its_money_once(tmp_path
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"key": "short", "secret": "short"}'])
-def test_a_file_that_is_no_account_is_one_clear_line(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_account_is_left_as_it_is_and_said(tmp_path: Path, content: str) -> None:
     file = tmp_path / "account.json"
     file.write_text(content)
 
-    done = start("--demo-account", str(file))
+    with pytest.raises(StoreProblem, match="is not a key and a secret"):
+        open_demo_account(Trader().desk, file)
 
-    assert done.returncode == 1
-    assert f"{file} is not a key and a secret" in done.stderr.splitlines()[-1]
     assert file.read_text() == content
+
+
+async def test_under_many_orders_at_once_stream_answers_and_file_say_the_same(tmp_path: Path) -> None:
+    store = tmp_path / "venue.sqlite"
+    with paper_venue("--control", "--order-limit", "100000", "--store", str(store)) as venue:
+        account = await open_account(venue)
+        async with (
+            httpx.AsyncClient(verify=False, headers={"X-MBX-APIKEY": KEY}) as plain,
+            SignedClient(venue) as client,
+        ):
+            key = (await plain.post(f"{venue.url}/api/v3/userDataStream")).json()["listenKey"]
+            async with connect(venue.stream(f"ws/{key}"), max_queue=None) as socket:
+                await asyncio.sleep(0.2)
+                await asyncio.gather(*(trade(client, number) for number in range(6)))
+                end = (await client.order(side="BUY", type="MARKET", quantity="0.01")).json()["orderId"]
+                events = await until_filled(socket, end)
+            rest = await everything(venue)
+        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as file:
+            written = {row[0]: row[1:] for row in file.execute("SELECT id, status, executed FROM orders")}
+            balances = dict(file.execute("SELECT asset, free || '/' || locked FROM balances WHERE account = 1"))
+
+    reports = [event for event in events if event["e"] == "executionReport"]
+    told = {report["i"]: report for report in reports}
+    positions = {each["a"]: each for event in events if event["e"] == "outboundAccountPosition" for each in event["B"]}
+    assert account["account"] == 1
+    assert len(told) == len(rest["allOrders"]) == len(written) == 61
+    for order in rest["allOrders"]:
+        report = told[order["orderId"]]
+        assert (report["X"], report["z"], report["c"] if report["x"] != "CANCELED" else report["C"]) == (
+            order["status"], order["executedQty"], order["clientOrderId"]
+        )  # fmt: skip
+        assert written[order["orderId"]] == (order["status"], int(Decimal(order["executedQty"]).scaleb(8)))
+    assert [report["t"] for report in reports if report["x"] == "TRADE"] == [each["id"] for each in rest["myTrades"]]
+    for balance in rest["balances"]:
+        free, _, locked = balances[balance["asset"]].partition("/")
+        assert (Decimal(free), Decimal(locked)) == (Decimal(balance["free"]), Decimal(balance["locked"]))
+        if balance["asset"] in positions:
+            last = positions[balance["asset"]]
+            assert (last["f"], last["l"]) == (balance["free"], balance["locked"])
+
+
+async def trade(client: SignedClient, number: int) -> None:
+    """Ten orders, one after the other: taken, canceled and left, on both sides."""
+    for turn in range(5):
+        side = "BUY" if (number + turn) % 2 else "SELL"
+        (await client.order(side=side, type="MARKET", quantity="0.05")).raise_for_status()
+        resting = (await client.order(**{**LIMIT, "price": "40000", "quantity": "0.01"})).json()
+        if turn % 2:
+            await client("DELETE", "/api/v3/order", symbol="BTCUSDT", orderId=resting["orderId"])
+
+
+async def until_filled(socket: ClientConnection, order: int) -> list[dict[str, Any]]:
+    """Every event up to the balances after an order was filled."""
+    events: list[dict[str, Any]] = []
+    filled = False
+    while True:
+        events.append(json.loads(await asyncio.wait_for(socket.recv(), 10)))
+        if filled and events[-1]["e"] == "outboundAccountPosition":
+            return events
+        filled = filled or (events[-1].get("i") == order and events[-1]["X"] == "FILLED")
 
 
 def test_a_file_belongs_to_one_venue_at_a_time(tmp_path: Path) -> None:

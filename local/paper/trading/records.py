@@ -104,10 +104,10 @@ class Records:
         return state
 
     def save(self, step: Step) -> None:
-        """Write a step whole."""
+        """Write a step whole; raises StoreProblem, and nothing of it is written, where it cannot."""
         write, write_all = self._database.execute, self._database.executemany
-        write("BEGIN IMMEDIATE")
         try:
+            write("BEGIN IMMEDIATE")
             for each in step.accounts:
                 row = (each.id, str(each.maker), str(each.taker), each.created)
                 write("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)", row)
@@ -125,10 +125,10 @@ class Records:
             )
             write_all("INSERT OR REPLACE INTO cursors VALUES (?, ?)", step.cursors.items())
             write("COMMIT")
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             if self._database.in_transaction:
                 write("ROLLBACK")
-            raise
+            raise StoreProblem(f"The paper venue's file cannot be written: {error}.") from error
 
     def order(self, account: int, symbol: str, order_id: int) -> Order | None:
         """An order of an account, open or ended."""

@@ -115,7 +115,7 @@ def open_orders(venue: TradingVenue, key: Key, query: Parameters) -> list[dict[s
 
 
 def all_orders(venue: TradingVenue, key: Key, query: Parameters) -> list[dict[str, Any]]:
-    symbol, limit, first = query.instrument().symbol.id, query.limit(500, 1000), query.integer("orderId")
+    symbol, limit, first = query.instrument().symbol.id, query.limit(500, 1000), _number(query, "orderId")
     start, end = _span(query)
     venue.desk.now()
     found = venue.desk.records.orders(key.account, symbol, limit, first=first, start=start, end=end)
@@ -124,7 +124,7 @@ def all_orders(venue: TradingVenue, key: Key, query: Parameters) -> list[dict[st
 
 def own_trades(venue: TradingVenue, key: Key, query: Parameters) -> list[dict[str, Any]]:
     symbol, limit = query.instrument().symbol, query.limit(500, 1000)
-    order_id, first = query.integer("orderId"), query.integer("fromId")
+    order_id, first = _number(query, "orderId"), _number(query, "fromId")
     start, end = _span(query)
     if first is not None and (start is not None or end != _ALWAYS):
         raise errors.bad_combination()
@@ -149,12 +149,12 @@ def find(venue: TradingVenue, key: Key, query: Parameters, unknown: VenueError, 
         ("orderId", "origClientOrderId") if prefix == "orig" else ("cancelOrderId", "cancelOrigClientOrderId")
     )
     symbol = query.instrument().symbol.id
-    order_id, name = query.integer(id_name), query.text(client_name)
+    order_id, name = _number(query, id_name), query.text(client_name)
     if order_id is None and not name:
         raise VenueError(-1102, f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!")
     records, account = venue.desk.records, key.account
     if order_id is not None:
-        order = records.order(account, symbol, order_id) if order_id < _ALWAYS else None
+        order = records.order(account, symbol, order_id)
         found = [order] if order is not None and name in (None, order.client_id) else []
     else:
         found = sorted(records.orders_named(account, symbol, name or ""), key=lambda each: (each.is_open, each.id))
@@ -189,8 +189,14 @@ def _restriction(query: Parameters) -> Status | None:
     return RESTRICTIONS[value] if value is not None else None
 
 
+def _number(query: Parameters, name: str) -> int | None:
+    """An id or a time, not larger than the file can hold; nothing is as large."""
+    value = query.integer(name)
+    return None if value is None else min(value, _ALWAYS)
+
+
 def _span(query: Parameters) -> tuple[int | None, int]:
-    start, end = query.integer("startTime"), query.integer("endTime")
+    start, end = _number(query, "startTime"), _number(query, "endTime")
     if start is not None and end is not None:
         if end < start:
             raise VenueError(-1102, "Start time is greater than end time.")

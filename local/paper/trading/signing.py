@@ -69,7 +69,8 @@ def authenticate(keys: Mapping[str, Key], proof: Proof, query: Parameters, needs
         query.text("signature")
         if not proof.signature:
             raise errors.missing("signature")
-        if not any(hmac.compare_digest(sign(key.secret, each), proof.signature.lower()) for each in proof.payloads):
+        shown = proof.signature.lower().encode()
+        if not any(hmac.compare_digest(sign(key.secret, each).encode(), shown) for each in proof.payloads):
             raise VenueError(-1022, "Signature for this request is not valid.")
     if not (key.trade if needs is Needs.TRADE else key.read):
         raise _rejected()
