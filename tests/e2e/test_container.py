@@ -32,12 +32,10 @@ from tests.e2e.test_refusals import (
 from tests.e2e.test_sockets import (
     ask,
     frames,
-    test_a_slow_reader_does_not_hold_up_the_others,
     test_garbage_is_answered_with_an_error_and_the_socket_stays,
 )
 
 __all__ = [
-    "test_a_slow_reader_does_not_hold_up_the_others",
     "test_a_ticket_opens_one_socket_only",
     "test_an_admin_stops_and_starts_a_service",
     "test_candles_are_collected_and_served",

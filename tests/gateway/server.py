@@ -64,12 +64,18 @@ class Server:
 
 
 @asynccontextmanager
-async def running_server(**settings: Any) -> AsyncIterator[Server]:
-    """The application under uvicorn, as ``uvicorn fullon.runtime.asgi:app`` serves it."""
+async def running_server(trusted: str = "", **settings: Any) -> AsyncIterator[Server]:
+    """The application under uvicorn, as ``uvicorn fullon.runtime.asgi:app`` serves it.
+
+    Args:
+        trusted: proxies whose forwarding headers are believed (``FORWARDED_ALLOW_IPS``).
+    """
     clock = ManualClock(datetime.now(UTC))
     application = Application(MANIFEST, Settings(**{**SETTINGS, **settings}), KEYS, clock)
     listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=5))
+    server = uvicorn.Server(
+        uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=5, forwarded_allow_ips=trusted)
+    )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from fullon.runtime.container import Container
 from fullon.runtime.gateway.application import Application
 from fullon.runtime.gateway.in_process import InProcess
 from fullon.runtime.settings import Settings
+from local.home import REPOSITORY
 from tests.gateway.functions_under_test.authorizer.app import ASKED
 from tests.gateway.server import KEYS, MANIFEST, SETTINGS, a_dashboard, running_server
 
@@ -71,11 +75,12 @@ async def test_an_api_key_in_its_header_is_a_bearer_token_unless_there_is_one() 
     assert (taken.status_code, refused.status_code) == (200, 403)
 
 
-async def test_a_forwarding_header_of_a_stranger_says_nothing() -> None:
-    async with running_server() as server, server.client(**{"X-Viewer-Address": "9.9.9.9"}) as client:
+@pytest.mark.parametrize(("trusted", "source"), [("", "127.0.0.1"), ("127.0.0.1", "9.9.9.9")])
+async def test_a_forwarding_header_counts_from_a_trusted_proxy_alone(trusted: str, source: str) -> None:
+    async with running_server(trusted) as server, server.client(**{"X-Forwarded-For": "9.9.9.9"}) as client:
         answer = await client.get("/web/public/page")
 
-    assert answer.json()["event"]["http"]["sourceIp"] == "127.0.0.1"
+    assert answer.json()["event"]["http"]["sourceIp"] == source
 
 
 async def test_what_a_function_does_wrong_is_a_problem_without_a_word_of_it() -> None:
@@ -141,3 +146,13 @@ def test_settings_that_cannot_work_end_the_start_with_their_name(
 ) -> None:
     with pytest.raises(Invalid, match=variable):
         Application(MANIFEST, Settings(**{**SETTINGS, **settings}), keys)
+
+
+def test_the_server_ends_with_one_sentence_when_a_setting_is_missing() -> None:
+    environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "local", "JWT_SECRET_KEY": "x" * 40}
+    command = [sys.executable, "-m", "uvicorn", "fullon.runtime.asgi:app", "--port", "0"]
+
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode != 0
+    assert done.stderr.strip().splitlines()[-1].startswith("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set")

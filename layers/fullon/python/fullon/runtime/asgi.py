@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging as standard_logging
 import os
 
+from fullon.kernel.errors import FullonError
 from fullon.runtime import aws_lambda, manifest, tracing
 from fullon.runtime.gateway.application import Application
 
@@ -29,8 +30,11 @@ def _one_log() -> None:
     standard_logging.getLogger("uvicorn.error").addFilter(_WithoutQueries())
 
 
-settings = aws_lambda.start("server")
-_one_log()
-tracing.prepare()
-app = Application(manifest.load(), settings, os.environ)
+try:
+    settings = aws_lambda.start("server")
+    _one_log()
+    tracing.prepare()
+    app = Application(manifest.load(), settings, os.environ)
+except FullonError as error:
+    raise SystemExit(error.detail) from None
 aws_lambda.settle_memory()

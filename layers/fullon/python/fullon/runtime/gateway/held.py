@@ -7,6 +7,7 @@ containers need not know of each other, and a load balancer may send a client to
 import errno
 import ipaddress
 import logging
+import math
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -53,7 +54,8 @@ class HeldConnections:
             )
         self._host = address_of(settings.management_host or _LOOPBACK)
         self._first_port = settings.management_port
-        self._limits = SocketLimits()
+        # An ASGI server pings its clients by itself and ends those that do not answer, so silence means nothing here.
+        self._limits = SocketLimits(idle_timeout=math.inf)
         self._api = SocketApi(
             functions,
             manifest,
