@@ -8,32 +8,20 @@ from typing import Any
 import orjson
 
 from fullon.venues import store
+from fullon.venues.known import KNOWN, put_known
 from fullon.venues.model import Venue
 from local.paper.addresses import ccxt_overrides
 from local.paper.market import SYMBOLS
 
 #: Days of history that the collectors load: all that the paper venue has.
 BACKTEST_DAYS = 30
-_SPOT_ONLY = {"options": {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False}}
-#: ccxt's class and title of the real ones; an admin syncs symbols and switches them on.
-REAL_VENUES: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "binance": ("binance", "Binance", {**_SPOT_ONLY, "streams": "binance"}),
-    "bitfinex": ("bitfinex", "Bitfinex", {}),
-    "bitstamp": ("bitstamp", "Bitstamp", {}),
-    "bybit": ("bybit", "Bybit", {"options": {"defaultType": "spot"}}),
-    "coinbase": ("coinbase", "Coinbase", {}),
-    "kraken": ("kraken", "Kraken", {}),
-    "kucoin": ("kucoin", "KuCoin", {}),
-    "okx": ("okx", "OKX", {"options": {"defaultType": "spot"}}),
-}
 
 
 async def seed(connection: store.Connection) -> dict[str, int]:
     """Sow the catalogue; what is there already keeps its switches. Returns how many venues and symbols there are."""
     paper = Venue(0, "paper", "binance", "Paper venue", active=True, paper=True, params=paper_params())
     paper_id = await store.put_venue(connection, paper)
-    for name, (ccxt_id, title, params) in REAL_VENUES.items():
-        await store.put_venue(connection, Venue(0, name, ccxt_id, title, active=False, params=params))
+    await put_known(connection)
     known = {symbol.symbol for symbol in await store.symbols_of(connection, paper_id)}
     for each in SYMBOLS:
         name = f"{each.base}/{each.quote}"
@@ -54,7 +42,7 @@ async def seed(connection: store.Connection) -> dict[str, int]:
                     "backtest": BACKTEST_DAYS,
                 },
             )
-    return {"venues": 1 + len(REAL_VENUES), "symbols": len(SYMBOLS)}
+    return {"venues": 1 + len(KNOWN), "symbols": len(SYMBOLS)}
 
 
 def paper_params() -> dict[str, Any]:

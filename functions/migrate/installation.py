@@ -13,7 +13,10 @@ from fullon.identity.errors import MailTaken
 from fullon.identity.model import Role
 from fullon.kernel.errors import Unavailable
 from fullon.runtime.container import DATABASE_DOWN, Container
+from fullon.runtime.schema import PLATFORM_HEAD
 from fullon.runtime.settings import Settings
+from fullon.strategies import catalogue
+from fullon.venues.known import put_known
 from functions.migrate.migrations import SchemaIsNewer, migrate
 
 WAKING_SECONDS = 90.0
@@ -24,7 +27,9 @@ _log = logging.getLogger("fullon.migrate")
 
 
 async def prepare(settings: Settings, *, waiting: float = WAKING_SECONDS) -> dict[str, str | None]:
-    """Make the second database, bring both to the newest schema, and make the first administrator.
+    """Make the second database, bring both to the newest schema, and enter what every installation begins with.
+
+    That is the first administrator, the known venues (switched off) and the strategies that come with the platform.
 
     A database that newer code has migrated stays as it is: an older release is being put back, and migrations are
     written so that the release before works with them.
@@ -45,6 +50,8 @@ async def prepare(settings: Settings, *, waiting: float = WAKING_SECONDS) -> dic
             _log.warning("left as it is", extra=newer.facts)
             found[database] = str(newer.facts["revision"])
     _log.info("migrated", extra=found)
+    if found["platform"] == PLATFORM_HEAD:
+        await _fill_catalogues(settings)
     await _make_admin(settings)
     return found
 
@@ -80,6 +87,18 @@ async def _awake(settings: Settings, waiting: float) -> asyncpg.Connection[Any]:
                 raise Unavailable(f"The database did not answer within {waiting:g} s.", code="database_down") from error
             _log.info("waiting for the database", extra={"cause": type(error).__name__})
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _fill_catalogues(settings: Settings) -> None:
+    container = Container(settings)
+    try:
+        async with container.transaction() as connection:
+            # Two deployments at once would enter the same.
+            await connection.execute("SELECT pg_advisory_xact_lock(7106420, 1)")
+            added = {"venues": await put_known(connection), "strategies": await catalogue.put_builtin(connection)}
+    finally:
+        await container.close()
+    _log.info("catalogues filled", extra=added)
 
 
 async def _make_admin(settings: Settings) -> None:

@@ -106,6 +106,14 @@ class ExchangeAnswer(BaseModel):
         return cls.model_validate(venue)
 
 
+class ExchangeChange(BaseModel):
+    """What admins may change about an exchange of the catalogue."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"active": True}]})
+
+    active: bool
+
+
 class ExchangeIdAnswer(BaseModel):
     """The number of an exchange."""
 

@@ -9,15 +9,13 @@ from fullon.kernel.errors import FullonError
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
 from fullon.venues import store
-from fullon.venues.model import Venue
-from local.seed_venues import REAL_VENUES
+from fullon.venues.known import put_known
 
 
 async def sow(container: Container) -> int:
-    """Add the venues that are missing; returns how many there are now. What is there keeps its switches."""
+    """Add the venues that are missing; returns how many there are now. What is there stays as it is."""
     async with container.transaction() as connection:
-        for name, (ccxt_id, title, params) in REAL_VENUES.items():
-            await store.put_venue(connection, Venue(0, name, ccxt_id, title, active=False, params=params))
+        await put_known(connection)
         return len(await store.venues(connection))
 
 

@@ -89,3 +89,19 @@ async def test_an_impossible_number_is_not_valid_and_an_unknown_one_not_found(
     assert (await viewer.get(f"{PREFIX}/catalog/{number}/params")).status_code == 422
     assert (await viewer.get(f"{PREFIX}/catalog/12345/params")).status_code == 404
     assert (await viewer.get(f"{PREFIX}/catalog/12345/symbols")).status_code == 404
+
+
+async def test_admins_switch_exchanges_and_nobody_else_does(viewer: httpx2.AsyncClient, container: Container) -> None:
+    path = f"{PREFIX}/catalog/{await paper(viewer)}"
+    refused = await viewer.patch(path, json={"active": False})
+    async with client(create(container), await stored_identity(container, Role.ADMIN)) as admin:
+        off = await admin.patch(path, json={"active": False})
+        unknown = await admin.patch(f"{PREFIX}/catalog/99999", json={"active": False})
+        other = await admin.patch(path, json={"active": True, "paper": False})
+
+    assert refused.status_code == 403
+    assert (off.status_code, off.json()["active"]) == (200, False)
+    assert unknown.status_code == 404
+    assert other.status_code == 422
+    listed = (await viewer.get(f"{PREFIX}/catalog")).json()["items"]
+    assert {item["name"]: item["active"] for item in listed}["paper"] is False

@@ -15,6 +15,7 @@ import pytest
 from fullon.kernel.errors import Unavailable
 from fullon.runtime.schema import CANDLES_HEAD, PLATFORM_HEAD
 from fullon.runtime.settings import Settings
+from fullon.venues.known import KNOWN
 from functions.migrate import deployment
 from functions.migrate.handler import create
 from functions.migrate.installation import prepare
@@ -109,6 +110,23 @@ async def test_the_first_administrator_gets_the_generated_password_once(fresh: S
 
     assert await value(given.platform_dsn(), "SELECT mail FROM users") == "chief@fullon.example"
     assert await value(given.platform_dsn(), "SELECT password_hash FROM users") == before
+
+
+async def test_a_new_installation_knows_venues_and_strategies_and_later_runs_change_neither(fresh: Settings) -> None:
+    await prepare(fresh)
+    connection = await asyncpg.connect(fresh.platform_dsn())
+    await connection.execute("UPDATE cat_exchanges SET active = true, title = 'Mine' WHERE name = 'kraken'")
+    await prepare(fresh)
+    venues = {
+        row[0]: (row[1], row[2]) for row in await connection.fetch("SELECT name, active, title FROM cat_exchanges")
+    }
+    strategies = await connection.fetchval("SELECT array_agg(name ORDER BY name) FROM cat_strategies WHERE builtin")
+    await connection.close()
+
+    assert set(venues) == set(KNOWN)
+    assert venues["kraken"] == (True, "Mine")
+    assert [name for name, (active, _) in venues.items() if active] == ["kraken"]
+    assert strategies == ["crossover", "rsi_long", "rsi_short"]
 
 
 async def test_without_a_password_nobody_is_made(fresh: Settings) -> None:

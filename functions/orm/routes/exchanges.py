@@ -6,12 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from fullon.runtime.http import Caller, Stores
+from fullon.runtime.audited import act
+from fullon.runtime.http import AdminCaller, Caller, Stores
 from fullon.runtime.pages import Cursor, Limit, Page
 from fullon.runtime.problems import responses
-from fullon.venues import store
+from fullon.venues import cache, store
 from functions.orm.routes.symbols import LARGEST_ID, IsActive, page_of_symbols
-from functions.orm.venue_schemas import ExchangeAnswer, ExchangeIdAnswer, ParamsAnswer, SymbolAnswer
+from functions.orm.venue_schemas import ExchangeAnswer, ExchangeChange, ExchangeIdAnswer, ParamsAnswer, SymbolAnswer
 
 router = APIRouter(prefix="/api/v1/orm/exchanges")
 
@@ -24,6 +25,22 @@ ExchangeNumber = Annotated[int, Path(ge=1, lt=LARGEST_ID)]
 async def list_exchanges(caller: Caller, stores: Stores) -> Page[ExchangeAnswer]:
     async with stores.connection() as connection:
         return Page(items=[ExchangeAnswer.of(venue) for venue in await store.venues(connection)])
+
+
+@router.patch(
+    "/catalog/{cat_ex_id}",
+    operation_id="change_exchange",
+    summary="Switch an exchange on or off",
+    description="Collectors follow within seconds: active symbols of an active exchange are collected.",
+    responses=responses(401, 403, 404),
+)
+async def change_exchange(
+    cat_ex_id: ExchangeNumber, body: ExchangeChange, caller: AdminCaller, stores: Stores
+) -> ExchangeAnswer:
+    async with act(stores, caller, "change_exchange", f"exchange {cat_ex_id}", active=body.active) as doing:
+        venue = await store.switch_venue(doing.connection, cat_ex_id, active=body.active)
+    await cache.ring(stores.valkey)
+    return ExchangeAnswer.of(venue)
 
 
 @router.get(

@@ -127,6 +127,16 @@ async def put_venue(connection: Connection, new: Venue) -> int:
     return int(found)
 
 
+async def switch_venue(connection: Connection, cat_ex_id: int, *, active: bool) -> Venue:
+    """Switch a venue on or off.
+
+    Raises:
+        UnknownVenue: there is none with this id.
+    """
+    await connection.execute("UPDATE cat_exchanges SET active = $2 WHERE cat_ex_id = $1", cat_ex_id, active)
+    return await venue(connection, cat_ex_id)
+
+
 async def active_symbols(connection: Connection) -> list[tuple[Venue, list[Symbol]]]:
     """What is to be collected: active venues that have active symbols, with these."""
     rows = await connection.fetch(f"{_SYMBOL} WHERE s.active AND e.active ORDER BY s.cat_ex_id, s.symbol")
