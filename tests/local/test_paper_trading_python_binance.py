@@ -48,14 +48,15 @@ async def test_an_order_goes_its_whole_way(client: Any) -> None:
     placed = await client.order_limit_buy(symbol=BTC, quantity="0.1", price=price, newClientOrderId="mine")
     shown = await client.get_order(symbol=BTC, origClientOrderId="mine")
     listed = await client.get_open_orders()
-    canceled = await client.cancel_order(symbol=BTC, origClientOrderId="mine")
+    canceled = await client.cancel_order(symbol=BTC, origClientOrderId="mine", newClientOrderId="not-any-more")
     orders = await client.get_all_orders(symbol=BTC, orderId=bought["orderId"])
     trades = await client.get_my_trades(symbol=BTC, orderId=bought["orderId"])
 
     assert (bought["status"], Decimal(bought["executedQty"])) == ("FILLED", Decimal("0.5"))
     assert (placed["status"], shown["orderId"]) == ("NEW", placed["orderId"])
     assert [order["orderId"] for order in listed] == [placed["orderId"]]
-    assert (canceled["status"], canceled["origClientOrderId"]) == ("CANCELED", "mine")
+    assert canceled["status"] == "CANCELED"
+    assert (canceled["origClientOrderId"], canceled["clientOrderId"]) == ("mine", "not-any-more")
     assert [order["status"] for order in orders] == ["FILLED", "CANCELED"]
     assert [trade["id"] for trade in trades] == [fill["tradeId"] for fill in bought["fills"]]
     assert sum(Decimal(trade["quoteQty"]) for trade in trades) == Decimal(bought["cummulativeQuoteQty"])
