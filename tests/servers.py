@@ -63,7 +63,8 @@ def running_postgres(directory: Path) -> Iterator[Postgres]:
 @contextmanager
 def running_valkey(directory: Path, *, cluster: bool = False) -> Iterator[Valkey]:
     """A new Valkey below `directory`, gone when the block ends; with `cluster` one of a single node."""
-    server = Valkey(directory / "valkey", free_port(), "test-password", persistent=False, cluster=cluster)
+    bus_port = free_port() if cluster else None
+    server = Valkey(directory / "valkey", free_port(), "test-password", persistent=False, bus_port=bus_port)
     server.initialise()
     process = subprocess.Popen(
         server.command(),

@@ -34,6 +34,7 @@ daemonize no
 """
 CLUSTER_CONFIGURATION = """\
 cluster-enabled yes
+cluster-port {port}
 cluster-config-file nodes.conf
 cluster-node-timeout 2000
 """
@@ -48,8 +49,9 @@ class Valkey:
     port: int
     password: str = field(repr=False)
     persistent: bool = True
-    cluster: bool = False
-    """A cluster of one node, as serverless Valkey shows itself to its clients; gets its slots by `claim_slots`."""
+    bus_port: int | None = None
+    """With it the server is a cluster of one node, as serverless Valkey shows itself to its clients; the node gets its
+    slots by `claim_slots`. Nodes would talk to each other at this port."""
 
     @property
     def url(self) -> str:
@@ -71,8 +73,8 @@ class Valkey:
             data=f'"{self.data.absolute()}"',
             appendonly="yes" if self.persistent else "no",
         )
-        if self.cluster:
-            text += CLUSTER_CONFIGURATION
+        if self.bus_port is not None:
+            text += CLUSTER_CONFIGURATION.format(port=self.bus_port)
         replacement = self.configuration.with_suffix(".new")
         descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as handle:

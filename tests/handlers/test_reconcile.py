@@ -181,6 +181,24 @@ async def test_runs_at_the_same_time_take_each_step_once(stores: Container, flee
     assert len(await entries(stores)) == 2
 
 
+async def test_what_an_earlier_run_has_just_corrected_is_no_drift_any_more(
+    stores: Container, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await wanted(stores, "ticker", 1)
+    acquire = store.acquire_lease
+
+    async def after_another_run(*arguments: Any) -> Any:
+        monkeypatch.setattr(store, "acquire_lease", acquire)
+        await create(stores)(DEPLOYED)
+        return await acquire(*arguments)
+
+    monkeypatch.setattr(store, "acquire_lease", after_another_run)
+    answer = await create(stores)(DEPLOYED)
+
+    assert answer == {"looked": True, "steps": [], "refused": []}
+    assert len(await entries(stores)) == 1
+
+
 async def test_a_run_that_died_does_not_keep_the_next_one_from_its_work(stores: Container, fleet: Fleet) -> None:
     await wanted(stores, "ticker", 1)
     async with stores.transaction() as connection:

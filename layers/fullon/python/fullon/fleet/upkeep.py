@@ -91,8 +91,7 @@ class Upkeep:
             ControlUnavailable: the container service gives no answer.
             Unavailable: the database cannot be reached.
         """
-        services = await self._ecs.services(self._names)
-        if not thorough and self._is_settled(services):
+        if not thorough and await self._is_settled():
             return Round(looked=False)
         self._settled = None
         async with self._transaction() as connection:
@@ -101,14 +100,17 @@ class Upkeep:
             _log.info("another run is under way")
             return Round(looked=False)
         try:
-            return await self._act(services)
+            # Seen under the lease: what a run before this one has just corrected is no drift any more.
+            return await self._act(await self._ecs.services(self._names))
         finally:
             async with self._transaction() as connection:
                 await store.release_lease(connection, lease)
 
-    def _is_settled(self, services: Mapping[str, Service]) -> bool:
-        recent = self._clock.monotonic() - self._settled_at < ASLEEP_SECONDS
-        return self._settled is not None and recent and is_asleep(services) and picture(services) == self._settled
+    async def _is_settled(self) -> bool:
+        if self._settled is None or self._clock.monotonic() - self._settled_at >= ASLEEP_SECONDS:
+            return False
+        services = await self._ecs.services(self._names)
+        return is_asleep(services) and picture(services) == self._settled
 
     async def _act(self, services: Mapping[str, Service]) -> Round:
         async with self._transaction() as connection:
