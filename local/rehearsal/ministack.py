@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from tools import bootstrap
 DIRECTORY = REPOSITORY / ".cache" / "rehearsal"
 REQUIREMENTS = REPOSITORY / "requirements" / "ministack.txt"
 PREFERRED_PORT = 4566
+MEMORY = Path("/dev/shm")  # noqa: S108 - looked at before it is used
+NEEDED_BYTES = 6 * 1024**3
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "UV_CACHE_DIR")
 """Everything in the emulator's environment reaches every function; so nothing else of ours does."""
 
@@ -51,12 +54,27 @@ def ensure_environment(directory: Path = DIRECTORY, requirements: Path = REQUIRE
     return interpreter
 
 
+def scratch_folder(home: Path, instance: str) -> Path:
+    """Where MiniStack unpacks functions: in memory where there is plenty, else in the home.
+
+    Each process of a function gets code and layers of its own, thousands of files that nobody reads twice.
+    """
+    try:
+        found = os.statvfs(MEMORY)
+    except OSError:
+        return home / "ministack"
+    is_usable = os.access(MEMORY, os.W_OK) and not found.f_flag & os.ST_NOEXEC  # layers hold compiled modules
+    if not is_usable or found.f_bavail * found.f_frsize < NEEDED_BYTES:
+        return home / "ministack"
+    return MEMORY / f"fullon-rehearsal-{instance}"
+
+
 def ministack_part(interpreter: Path, port: int, folder: Path, inherited: Mapping[str, str]) -> Part:
     """MiniStack on loopback, with its files in `folder` and without Docker, persistence or outside credentials.
 
     Its Lambda workers are children of the same session, so they end with it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     environment = {name: inherited[name] for name in PASSED_ON if name in inherited} | {
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),

@@ -19,7 +19,7 @@ from local.home import Home, HomeLock
 from local.rehearsal import front
 from local.rehearsal.crew import Crew
 from local.rehearsal.logs import LogFetcher
-from local.rehearsal.ministack import PREFERRED_PORT
+from local.rehearsal.ministack import PREFERRED_PORT, scratch_folder
 from local.rehearsal.options import Options
 from local.rehearsal.stage import PORT_NAMES, Stage
 from local.supervisor.readiness import wait_for_ok
@@ -92,12 +92,15 @@ class Rehearsal:
         credentials = Credentials.of(self._home)
         crew = Crew(self._home, credentials.instance, self._report)
         await crew.end_orphans()
+        scratch = scratch_folder(self._home.path, credentials.instance)
+        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
         await asyncio.to_thread(self._clear, KEPT_FROM_BEFORE)
         self._home.prepare()
         ports = port_choice.choose_ports(PORT_NAMES, {}, PREFERRED_PORT)
+        cleanup.callback(shutil.rmtree, scratch, ignore_errors=True)
         cleanup.push_async_callback(crew.stop)
         cleanup.push_async_callback(self._end_background)
-        stage = Stage(self._options, self._home, self._inherited, self._report, credentials, crew, ports)
+        stage = Stage(self._options, self._home, self._inherited, self._report, credentials, crew, ports, scratch)
 
         async with asyncio.TaskGroup() as first:
             synthesis = first.create_task(stage.synthesise())

@@ -48,6 +48,7 @@ class Stage:
         credentials: Credentials,
         crew: Crew,
         ports: Mapping[str, int],
+        scratch: Path,
     ) -> None:
         self._options = options
         self._home = home
@@ -56,6 +57,7 @@ class Stage:
         self._credentials = credentials
         self._crew = crew
         self._ports = ports
+        self._scratch = scratch
         self._valkey = parts.valkey_server(home, credentials, ports)
         self._database_password = ""
 
@@ -88,7 +90,7 @@ class Stage:
             interpreter = await asyncio.to_thread(ensure_environment)
         taken = frozenset(self._ports.values())
         port = PREFERRED_PORT if port_choice.is_free(PREFERRED_PORT) else port_choice.free_port(taken)
-        await self._crew.start(ministack_part(interpreter, port, self._home.path / "ministack", self._inherited))
+        await self._crew.start(ministack_part(interpreter, port, self._scratch, self._inherited))
         return await connect(f"http://127.0.0.1:{port}")
 
     async def start_valkey(self) -> None:

@@ -91,3 +91,18 @@ def test_requirements_that_cannot_be_installed_are_said_in_a_sentence(tmp_path: 
 
     with pytest.raises(MachineProblem, match="MiniStack's environment cannot be made"):
         ministack.ensure_environment(tmp_path / "cache", requirements)
+
+
+def test_functions_are_unpacked_in_memory_only_where_there_is_plenty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ministack, "MEMORY", tmp_path)
+    monkeypatch.setattr(ministack, "NEEDED_BYTES", 1)
+    plenty = ministack.scratch_folder(tmp_path / "home", "abc")
+    monkeypatch.setattr(ministack, "NEEDED_BYTES", 2**62)
+    little = ministack.scratch_folder(tmp_path / "home", "abc")
+    monkeypatch.setattr(ministack, "MEMORY", tmp_path / "absent")
+    none = ministack.scratch_folder(tmp_path / "home", "abc")
+
+    assert plenty == tmp_path / "fullon-rehearsal-abc"
+    assert little == none == tmp_path / "home" / "ministack"
