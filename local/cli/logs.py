@@ -13,11 +13,12 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fullon.runtime.metrics import DIMENSION
 from local.cli.errors import CommandFailed
 from local.cli.output import print_json_line, use_colour
 from local.cli.platform import this_home
@@ -134,14 +135,14 @@ def show(
             f"There is no log of {', '.join(names)}." if names else f"There are no logs in {directory}.",
             f"There are: {', '.join(known)}." if known else "Start the platform with `fullon up`.",
         )
+    show_line = _Printer(as_json, with_metrics=with_metrics).show
     wanted = _Filter(request_id, start, trace_id and trace_id_of(trace_id), _rank(level), with_metrics)
     if start is None:
         for file in files.values():
             file.offset = max(0, file.path.stat().st_size - TAIL_BYTES)
     found = sorted((line for file in files.values() for line in file.read() if wanted(line)), key=lambda line: line.at)
-    printer = _Printer(as_json)
     for line in found if start is not None else found[max(0, len(found) - lines) :]:
-        printer.show(line)
+        show_line(line)
     while follow:
         time.sleep(POLL_SECONDS)
         files = _files(directory, names, files)
@@ -149,7 +150,7 @@ def show(
             (line for file in files.values() for line in file.read() if wanted(line)), key=lambda line: line.at
         )
         for line in fresh:
-            printer.show(line)
+            show_line(line)
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class _Filter:
         fields = line.fields or {}
         if self.start is not None and line.at < self.start:
             return False
-        if not self.with_metrics and "_aws" in fields:
+        if not self.with_metrics and fields.get("event") == "metrics":
             return False
         if self.rank and _rank(_level_of(line)) < self.rank:
             return False
@@ -202,11 +203,14 @@ def _level_of(line: Line) -> str:
 
 
 class _Printer:
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, *, with_metrics: bool) -> None:
         self._as_json = as_json
+        self._with_metrics = with_metrics
         self._colour = use_colour(sys.stdout)
 
     def show(self, line: Line) -> None:
+        if not self._with_metrics and line.fields is not None and "_aws" in line.fields:
+            line = replace(line, fields=_without_metrics(line.fields))
         if self._as_json:
             at = line.at.isoformat(timespec="milliseconds")[:-6] + "Z"
             print_json_line({"source": line.source, **(line.fields or {"ts": at, "event": line.text})})
@@ -230,6 +234,15 @@ class _Printer:
             if self._colour:
                 text = f"\x1b[{31 if level in {'error', 'critical'} else 33}m{text}\x1b[0m"
         return f"{text}\n{trace}" if trace else text
+
+
+def _without_metrics(fields: dict[str, Any]) -> dict[str, Any]:
+    """A line without the members that are there for CloudWatch."""
+    try:
+        measured = {entry["Name"] for each in fields["_aws"]["CloudWatchMetrics"] for entry in each["Metrics"]}
+    except (KeyError, TypeError):
+        return fields
+    return {name: value for name, value in fields.items() if name not in measured | {"_aws", DIMENSION}}
 
 
 def _files(directory: Path, names: list[str], known: dict[Path, LogFile]) -> dict[Path, LogFile]:

@@ -54,7 +54,12 @@ def event(path: str, headers: dict[str, str], query: str = "") -> dict[str, Any]
 
 
 def run(events: list[dict[str, Any]], **environment: str) -> list[dict[str, Any]]:
-    """The lines that the function prints."""
+    """The lines that the function prints, all of them JSON."""
+    return [json.loads(line) for line in run_text(events, **environment).splitlines()]
+
+
+def run_text(events: list[dict[str, Any]], **environment: str) -> str:
+    """What the function prints."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("TRACES", "OTEL"))}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
@@ -65,7 +70,7 @@ def run(events: list[dict[str, Any]], **environment: str) -> list[dict[str, Any]
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return done.stdout
 
 
 def test_each_invocation_ends_with_its_metrics_and_only_the_first_is_cold() -> None:
@@ -73,13 +78,26 @@ def test_each_invocation_ends_with_its_metrics_and_only_the_first_is_cold() -> N
 
     lines = run([ordinary, ordinary, event("/probe/broken", {})])
 
-    first, second, broken = (line for line in lines if line["event"] == "metrics")
+    first, second, broken = (line for line in lines if "_aws" in line)
     assert (first["Requests"], first["Errors"], len(first["Latency"]), first["ColdStarts"]) == (1, 0, 1, 1)
     assert 0 < first["InitDuration"][0] < 60_000
     assert "ColdStarts" not in second
     assert (broken["Requests"], broken["Errors"]) == (1, 1)
     assert {line["Component"] for line in (first, second, broken)} == {"probe"}
+    assert {line["event"] for line in (first, second, broken)} == {"request"}
     assert (first["request_id"], first["trace_id"]) == ("request-1", TRACE_ID)
+
+
+@pytest.mark.parametrize("quiet", [{"LOG_LEVEL": "WARNING"}, {"LOG_FORMAT": "console"}])
+def test_metrics_have_a_line_of_their_own_where_requests_have_none(quiet: dict[str, str]) -> None:
+    ordinary = event("/probe/a", {})
+
+    printed = run_text([ordinary, ordinary], **quiet).splitlines()
+
+    lines = [json.loads(line) for line in printed if line.startswith("{")]
+    assert [(line["event"], line["Requests"], line["request_id"]) for line in lines] == [
+        ("metrics", 1, "request-1")
+    ] * 2
 
 
 def test_the_trace_is_on_every_line_also_while_no_spans_are_kept() -> None:

@@ -111,8 +111,10 @@ def test_logs_can_be_chosen_by_trace_and_level_and_leave_metrics_out(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moment = "2026-11-21T11:59:00.000Z"
+    named = {"Namespace": "Fullon", "Dimensions": [["Component"]], "Metrics": [{"Name": "Requests", "Unit": "Count"}]}
+    measured = {"_aws": {"CloudWatchMetrics": [named]}, "Component": "auth", "Requests": 1}
     written = [
-        {"ts": moment, "level": "info", "event": "request", "trace_id": TRACE},
+        {"ts": moment, "level": "info", "event": "request", "trace_id": TRACE, **measured},
         {"ts": moment, "level": "warning", "event": "refused", "trace_id": TRACE},
         {"ts": moment, "level": "error", "event": "failed", "trace_id": "c" * 32},
         {"ts": moment, "level": "info", "event": "metrics", "_aws": {}, "trace_id": TRACE},
@@ -125,6 +127,8 @@ def test_logs_can_be_chosen_by_trace_and_level_and_leave_metrics_out(
         return [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
 
     assert events(trace_id=TRACE) == ["request", "refused"]
+    logs.show([], follow=False, request_id=None, since=None, lines=9, as_json=False, trace_id=TRACE)
+    assert "Requests" not in capsys.readouterr().out
     assert events(trace_id=f"1-6b014b9a-{'ab' * 12}") == ["request", "refused"]
     assert events(trace_id=f"00-{TRACE}-00f067aa0ba902b7-01") == ["request", "refused"]
     assert events(level="warning") == ["refused", "failed", "[7] FATAL:  no"]

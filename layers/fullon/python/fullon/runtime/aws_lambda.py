@@ -5,8 +5,7 @@ invocation. So this module owns the loop, starts nothing and gives the loop one 
 that were closed while the environment was frozen are noticed before a pool hands them out (measured: otherwise the
 next request is a 500).
 
-Each invocation enters its trace and ends with a line of metrics; its spans have left before the environment may be
-frozen.
+Each invocation enters its trace, and its metrics and spans have left before the environment may be frozen.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ import gc
 import logging as standard_logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +55,7 @@ def http_handler(app: Any) -> Handler:
     def handler(event: Any, context: Any) -> Any:
         asyncio.set_event_loop(loop)
         loop.run_until_complete(asyncio.sleep(0))
-        with _invocation(event, context) as span:
-            if span is not None:
-                # The framework's own spans take their parent from here.
-                event["headers"]["traceparent"] = tracing.traceparent()
-            return adapter(event, context)
+        return _invoke(event, context, lambda: adapter(event, context))
 
     return handler
 
@@ -74,10 +68,7 @@ def plain_handler(answer: Callable[[Event], Awaitable[Any]]) -> Handler:
     def handler(event: Any, context: Any) -> Any:
         asyncio.set_event_loop(loop)
         loop.run_until_complete(asyncio.sleep(0))
-        with _invocation(event, context):
-            logging.clear()
-            logging.bind(request_id=_request_id(event, context), trace_id=tracing.trace_id())
-            return loop.run_until_complete(_answered(answer, event))
+        return _invoke(event, context, lambda: _plainly(loop, answer, event, context))
 
     return handler
 
@@ -100,26 +91,46 @@ def settle_memory() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-@contextmanager
-def _invocation(event: Any, context: Any) -> Iterator[Any]:
-    """One invocation's trace, span and metrics; gives the span, or None when it is not kept."""
+def _invoke(event: Any, context: Any, work: Callable[[], Any]) -> Any:
+    """One invocation in its trace."""
     global _init_milliseconds
-    invocation_id = str(getattr(context, "aws_request_id", ""))
     headers = event.get("headers") if isinstance(event, Mapping) else None
     trace = tracing.incoming(headers, os.environ.get("_X_AMZN_TRACE_ID")) or tracing.Trace.begin(sampled=False)
     tracing.enter(trace)
-    init, _init_milliseconds = _init_milliseconds, None
-    if init is not None:
+    is_cold, milliseconds = _init_milliseconds is not None, _init_milliseconds
+    if milliseconds is not None:
         metrics.count(metrics.COLD_STARTS)
-        metrics.record(metrics.INIT_DURATION, init)
-    facts: tracing.Facts = {"faas.invocation_id": invocation_id, "faas.coldstart": init is not None}
+        metrics.record(metrics.INIT_DURATION, milliseconds)
+        _init_milliseconds = None
     try:
-        with tracing.span(_component, "server", facts) as span:
-            yield span
+        return _kept(event, context, work, is_cold) if tracing.is_recording() else work()
     finally:
-        metrics.flush(request_id=_request_id(event, context), trace_id=trace.trace_id)
-        if trace.sampled:
-            tracing.flush()
+        if metrics.pending():
+            metrics.flush(request_id=_request_id(event, context), trace_id=trace.trace_id)
+
+
+def _kept(event: Any, context: Any, work: Callable[[], Any], is_cold: bool) -> Any:
+    """An invocation with a span, which has left before the environment may be frozen."""
+    facts: tracing.Facts = {
+        "faas.invocation_id": str(getattr(context, "aws_request_id", "")),
+        "faas.coldstart": is_cold,
+    }
+    try:
+        with tracing.span(_component, "server", facts):
+            if isinstance(event, dict) and isinstance(event.get("headers"), dict):
+                # The framework's own spans take their parent from here.
+                event["headers"]["traceparent"] = tracing.traceparent()
+            return work()
+    finally:
+        tracing.flush()
+
+
+def _plainly(
+    loop: asyncio.AbstractEventLoop, answer: Callable[[Event], Awaitable[Any]], event: Any, context: Any
+) -> Any:
+    logging.clear()
+    logging.bind(request_id=_request_id(event, context), trace_id=tracing.trace_id())
+    return loop.run_until_complete(_answered(answer, event))
 
 
 async def _answered(answer: Callable[[Event], Awaitable[Any]], event: Event) -> Any:
@@ -136,7 +147,7 @@ async def _answered(answer: Callable[[Event], Awaitable[Any]], event: Event) -> 
     finally:
         duration = (time.perf_counter() - started) * 1000
         metrics.request_done(duration, failed=failed)
-        _log.info("invocation", extra={"duration_ms": round(duration, 2), "failed": failed})
+        logging.canonical(_log, "invocation", {"duration_ms": round(duration, 2), "failed": failed})
 
 
 def _request_id(event: Any, context: Any) -> str:

@@ -133,15 +133,8 @@ class Edge:
         finally:
             duration = (self._clock.monotonic() - started) * 1000
             metrics.request_done(duration, failed=status >= 500, component=self._component)
-            _log.info(
-                "request",
-                extra={
-                    "method": scope["method"],
-                    "path": path,
-                    "status": status,
-                    "duration_ms": round(duration, 2),
-                },
-            )
+            facts = {"method": scope["method"], "path": path, "status": status, "duration_ms": round(duration, 2)}
+            logging.canonical(_log, "request", facts, self._component)
 
 
 async def get_container(request: Request) -> Container:

@@ -14,7 +14,10 @@ from typing import Any, TextIO
 
 import orjson
 
+from fullon.runtime import metrics
+
 _bound: ContextVar[dict[str, object]] = ContextVar("fullon_log_context", default={})  # noqa: B039 - never mutated
+_layout = ""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "api_key", "dsn", "ticket")
 
@@ -73,6 +76,17 @@ class ConsoleFormatter(JsonFormatter):
         return " ".join(filter(None, (head, pairs))) + (f"\n{trace}" if trace else "")
 
 
+def canonical(log: logging.Logger, event: str, fields: dict[str, Any], component: str | None = None) -> None:
+    """Log the one line of a request, with its metrics; where it is not written as JSON, they are left for their own.
+
+    Args:
+        component: whose metrics; by default the process's.
+    """
+    if _layout == "json" and log.isEnabledFor(logging.INFO):
+        fields = {**fields, **metrics.take(component)}
+    log.info(event, extra=fields)
+
+
 def configure(component: str, level: str = "INFO", layout: str = "json", stream: TextIO | None = None) -> None:
     """Send every log of this process to ``stream`` (default: standard output), one line each.
 
@@ -81,6 +95,8 @@ def configure(component: str, level: str = "INFO", layout: str = "json", stream:
         level: DEBUG, INFO, WARNING or ERROR.
         layout: ``json`` or ``console``.
     """
+    global _layout
+    _layout = layout
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(ConsoleFormatter(component) if layout == "console" else JsonFormatter(component))
     # What no line says need not be found out for each (Python's logging HOWTO, "Optimization"): half of a line's cost.

@@ -1,9 +1,9 @@
 """Metrics as lines of JSON on standard output, in CloudWatch's Embedded Metric Format: no agent, no call, no library.
 
-A function writes its line at the end of an invocation, a daemon every minute. What is counted is summed up to then;
-what is measured keeps up to a hundred values, a fair sample of more, so that percentiles are those of all. The only
-dimension is ``Component``, the name of the function or daemon: every further one multiplies what CloudWatch bills, and
-none may come from a user.
+A function's metrics travel on the one line that it logs of each request anyway (a line of their own cost 50 µs); a
+daemon writes a line every minute. What is counted is summed up to then; what is measured keeps up to a hundred values,
+a fair sample of more, so that percentiles are those of all. The only dimension is ``Component``, the name of the
+function or daemon: every further one multiplies what CloudWatch bills, and none may come from a user.
 
 Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format". The catalogue below is all there is; a
 metric that is not in it cannot be written.
@@ -150,6 +150,25 @@ class Recorder:
         assert isinstance(sample, _Sample)
         sample.add(value)
 
+    def take(self, component: str | None = None) -> dict[str, Any]:
+        """The members of a line that carry what was kept of one component, which begins anew; empty if nothing was."""
+        name = component or self.component
+        kept = self._kept.pop(name, None)
+        if not kept:
+            return {}
+        members: dict[str, Any] = {
+            "_aws": {"Timestamp": to_milliseconds(self._clock.now()), "CloudWatchMetrics": _directives(tuple(kept))},
+            DIMENSION: name,
+        }
+        for metric, value in kept.items():
+            members[metric.name] = [round(each, 3) for each in value.values] if isinstance(value, _Sample) else value
+        return members
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything is kept."""
+        return bool(self._kept)
+
     def flush(self, **properties: object) -> None:
         """Write what was kept, a line for each component, and begin anew.
 
@@ -158,19 +177,11 @@ class Recorder:
         """
         if not self._kept:
             return
-        kept, self._kept = self._kept, {}
-        moment = self._clock.now()
-        written = moment.isoformat(timespec="milliseconds")[:-6] + "Z"
-        milliseconds = to_milliseconds(moment)
+        written = self._clock.now().isoformat(timespec="milliseconds")[:-6] + "Z"
         lines = []
-        for component, metrics in kept.items():
-            line: dict[str, Any] = {"ts": written, "level": "info", "component": component, "event": "metrics"}
-            line.update(properties)
-            line["_aws"] = {"Timestamp": milliseconds, "CloudWatchMetrics": _directives(tuple(metrics))}
-            line[DIMENSION] = component
-            for metric, value in metrics.items():
-                line[metric.name] = [round(each, 3) for each in value.values] if isinstance(value, _Sample) else value
-            lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        for component in list(self._kept):
+            head = {"ts": written, "level": "info", "component": component, "event": "metrics"}
+            lines.append(orjson.dumps({**head, **properties, **self.take(component)}, option=orjson.OPT_APPEND_NEWLINE))
         # One write, so that lines of threads do not mix.
         stream = self._stream or sys.stdout
         stream.write(b"".join(lines).decode())
@@ -214,6 +225,16 @@ def gauge(metric: Metric, value: float, component: str | None = None) -> None:
 def record(metric: Metric, value: float, component: str | None = None) -> None:
     """Keep one measured value of this process."""
     _recorder.record(metric, value, component)
+
+
+def take(component: str | None = None) -> dict[str, Any]:
+    """What this process has kept of a component, as members of a line that is written anyway."""
+    return _recorder.take(component)
+
+
+def pending() -> bool:
+    """Whether this process keeps anything that is not written yet."""
+    return _recorder.pending
 
 
 def flush(**properties: object) -> None:

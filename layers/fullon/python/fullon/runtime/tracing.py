@@ -19,9 +19,8 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 Facts = Mapping[str, str | int | float | bool]
@@ -36,8 +35,7 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 _log = logging.getLogger("fullon.tracing")
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """Where in which trace the work stands.
 
     Attributes:
