@@ -3,8 +3,9 @@
 A daemon is a coroutine that works until it is cancelled. Around it stand here: settings and logs, one leader per shard
 by a lease with fencing, heartbeats of the work done, and the end. SIGTERM and SIGINT cancel the work, which puts away
 what it holds and has :data:`DRAIN_SECONDS` for it; a lost lease cancels it too, and the process competes again. A
-database or Valkey that is away is waited for. Any other error ends the process with exit code 1, and whoever supervises
-it starts a new one. SIGUSR1 logs what every task waits at.
+database or Valkey that is away is waited for. Any other error ends the process with exit code 1, one of the stores
+refusing its login for good among them, and whoever supervises it starts a new one. SIGUSR1 logs what every task waits
+at.
 
 Metrics leave every minute. Who ordered the start is known by the trace in the order's row: its id is on the line that
 says that this process leads, and a span of the start belongs to it.
@@ -38,7 +39,7 @@ from fullon.kernel.ids import new_id
 from fullon.kernel.retry import Troubles
 from fullon.market.errors import Superseded
 from fullon.runtime import logging as structured
-from fullon.runtime import metrics, tracing
+from fullon.runtime import logins, metrics, tracing
 from fullon.runtime.aws_lambda import process_age, settle_memory
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
@@ -158,10 +159,14 @@ async def _live(name: str, work: Work, settings: Settings, shard: str) -> int:
     settle_memory()
     beating = asyncio.create_task(heartbeat.run())
     measuring = asyncio.create_task(metrics.flush_forever(settings.metrics_seconds))
+    trying_logins = asyncio.create_task(logins.watch(container, every=logins.CHECK_SECONDS))
+    trying_logins.add_done_callback(lambda _: stop.set())
     farewell = "stopped as asked"
     try:
         while not stop.is_set():
             await _lead(name, work, container, heartbeat, keeper, stop)
+        if trying_logins.done():
+            trying_logins.result()
     except Exception as error:  # noqa: BLE001 - whatever ends the work is logged whole, and the supervisor told by the exit code
         _log.critical("failed", exc_info=True)
         farewell = f"failed: {type(error).__name__}"
@@ -169,6 +174,7 @@ async def _live(name: str, work: Work, settings: Settings, shard: str) -> int:
     finally:
         beating.cancel()
         measuring.cancel()
+        trying_logins.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_SECONDS):
                 await heartbeat.stop(farewell)
