@@ -42,8 +42,13 @@ class Options:
             candles_database=environment.get("DB_OHLCV_NAME") or "fullon_ohlcv",
             database_url=_address(environment, "DATABASE_URL", {"postgresql", "postgres"}, path=True),
             redis_url=_address(environment, "REDIS_URL", {"redis", "rediss", "valkey", "valkeys"}, path=False),
-            auto_start=None if auto_start is None else tuple(filter(None, map(str.strip, auto_start.split(",")))),
+            auto_start=None if auto_start is None else _names(auto_start),
         )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """A list with commas; empty, or ``none``, for nothing."""
+    return () if text.strip() == "none" else tuple(filter(None, map(str.strip, text.split(","))))
 
 
 def _port(text: str) -> int:
