@@ -77,7 +77,9 @@ def services(layout: Layout) -> list[Service]:
         paper = " ".join([f"local.paper --port {layout.paper_port} --log-format json", *layout.paper_options])
         found.append(Service(name="paper", title="paper venue", starts=[paper]))
     server = f"uvicorn fullon.runtime.asgi:app --host {layout.host} --port {layout.port} --workers {layout.workers}"
-    server += " --no-server-header --ws-per-message-deflate false --timeout-graceful-shutdown 30"
+    # A worker that is slow for once is not to be killed with every socket it holds.
+    server += " --no-server-header --ws-per-message-deflate false"
+    server += " --timeout-graceful-shutdown 30 --timeout-worker-healthcheck 60"
     found.append(
         Service(
             name="server",

@@ -86,7 +86,9 @@ async def test_connections_of_every_worker_are_pushed_to_and_a_killed_one_takes_
 
         await until(half, 60, "the dead worker's connections removed")
         left = [socket for socket in sockets if await lives(socket)]
-        assert 0 < len(left) < len(sockets)
+        closed = [(socket.close_code, socket.close_reason) for socket in sockets]
+        assert collecting.logs is not None
+        assert 0 < len(left) < len(sockets), f"{closed}\n{(collecting.logs / 'fullon-server.log').read_text()[-6000:]}"
         for socket in left:
             await frames(socket, 3, "tickers")
 

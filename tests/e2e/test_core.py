@@ -129,6 +129,6 @@ async def opened_and_lost(platform: Platform, token: str) -> bool:
         async with platform.socket(token) as socket:
             await ask(socket, action="subscribe", channel="trades", exchange="paper", symbol="BTC/USDT")
             socket.transport.abort()  # no close frame: the gateway, or the next push, finds out
-    except websockets.InvalidStatus:
+    except (websockets.InvalidStatus, TimeoutError):
         return False
     return True
