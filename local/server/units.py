@@ -70,8 +70,7 @@ def services(layout: Layout) -> list[Service]:
     if layout.valkey:
         found.append(Service(name="valkey", title="Valkey", starts=["local.server.store valkey"]))
     stores = [service.name for service in found]
-    sowing = "local.seed" if layout.demo else "local.server.catalogue"
-    preparation = ["local.server.databases", "functions.migrate.handler", sowing]
+    preparation = ["local.server.databases", "functions.migrate.handler", *(["local.seed"] if layout.demo else [])]
     found.append(Service(name="prepare", title="schema", starts=preparation, after=stores, once=True))
     if layout.demo:
         paper = " ".join([f"local.paper --port {layout.paper_port} --log-format json", *layout.paper_options])
