@@ -113,6 +113,7 @@ class Rehearsal:
         cleanup.push_async_callback(fetcher.fetch)
         await stage.seed(installation)
         self._spawn((await stage.start_agent(installation)).run())
+        await stage.call_functions(installation)
         origins = front.Origins(
             installation.api("HTTP"), installation.api("WEBSOCKET"), installation.secret("origin") or ""
         )

@@ -12,11 +12,12 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from fullon.kernel.clock import SystemClock
+from fullon.runtime import manifest
 from local import ports as port_choice
 from local.credentials import Credentials
 from local.errors import MachineProblem
 from local.home import REPOSITORY, Home
-from local.rehearsal import assembly, repairs, suite
+from local.rehearsal import assembly, first_calls, repairs, suite
 from local.rehearsal.agent import Agent
 from local.rehearsal.crew import Crew
 from local.rehearsal.deploy import Deployer
@@ -159,6 +160,12 @@ class Stage:
         return Agent(
             repairs.task_definitions(emulator.client("ecs")), emulator.client("secretsmanager"), own, overrides
         )
+
+    async def call_functions(self, installation: Installation) -> None:
+        """Call each HTTP function once; also its first start."""
+        with self._report.step("Functions") as details:
+            statuses = await first_calls.call_each(installation, manifest.load())
+            details.append(f"{len(statuses)} answer")
 
     async def test(self, installation: Installation, url: str) -> bool:
         """Run the suite and print what came of it."""
