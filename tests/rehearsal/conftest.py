@@ -36,8 +36,8 @@ while True:
 @pytest.hookimpl(tryfirst=True)  # before the runner reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "/rehearsal/" in str(item.path) and {"emulator", "installed"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("emulator"))
+        if "/rehearsal/" in str(item.path):  # one emulator for all, and rehearsals one at a time
+            item.add_marker(pytest.mark.xdist_group("rehearsal"))
 
 
 @dataclass(frozen=True)
