@@ -53,6 +53,7 @@ requirements: setup-dev ## Compile requirements/*.in into hashed *.txt
 	@for name in local functions daemons parquet docs migrations server; do \
 		$(UV_COMPILE) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
+	@$(UV_COMPILE) requirements/ministack.in -o requirements/ministack.txt
 
 demo-data: setup
 	@test -f $(MARKET_DATA) || $(PY) -m local.cli demo-data --if-missing || true
