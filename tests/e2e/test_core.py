@@ -10,7 +10,7 @@ import websockets
 
 from fullon.streams.model import Limits
 from tests.e2e.platform import Platform, until
-from tests.e2e.test_sockets import ask, frames
+from tests.e2e.test_sockets import ask, subscribed
 
 ME = "/api/v1/orm/users/me"
 CANDLES = "/api/v1/ohlcv/candles/paper/BTC/USDT/1m?limit=5"
@@ -107,10 +107,8 @@ async def test_an_admin_stops_and_starts_a_service(collecting: Platform, admin: 
 
 async def test_a_subscriber_gets_its_snapshot_and_then_every_change(collecting: Platform) -> None:
     async with collecting.socket(await collecting.token()) as socket:
-        acknowledged = await ask(socket, action="subscribe", channel="tickers", exchange="paper", symbol="BTC/USDT")
-        received = await frames(socket, 3, "tickers")
+        received = await subscribed(socket, 3, channel="tickers", exchange="paper", symbol="BTC/USDT")
 
-    assert acknowledged["type"] == "ack"
     assert [frame["type"] for frame in received] == ["snapshot", "update", "update"]
     assert [frame["seq"] for frame in received] == [1, 2, 3]
 

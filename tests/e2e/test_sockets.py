@@ -36,6 +36,21 @@ async def frames(socket: websockets.ClientConnection, count: int, channel: str) 
     return found
 
 
+async def subscribed(socket: websockets.ClientConnection, count: int, **subscription: Any) -> list[dict[str, Any]]:
+    """Subscribe, and the first values; the gateway's answer may come after the first of them."""
+    await socket.send(json.dumps({"action": "subscribe", "request_id": "subscribe", **subscription}))
+    acknowledged, found = False, []
+    async with asyncio.timeout(40):
+        while not acknowledged or len(found) < count:
+            frame = json.loads(await socket.recv())
+            if frame.get("request_id") == "subscribe":
+                assert frame["type"] == "ack", frame
+                acknowledged = True
+            elif frame.get("channel") == subscription["channel"] and frame["type"] in ("snapshot", "update"):
+                found.append(frame)
+    return found[:count]
+
+
 async def test_every_channel_begins_with_a_snapshot_and_goes_on_without_a_gap(collecting: Platform) -> None:
     wanted: list[dict[str, Any]] = [
         {"channel": "tickers", "exchange": "paper", "symbol": "BTC/USDT"},
@@ -45,9 +60,7 @@ async def test_every_channel_begins_with_a_snapshot_and_goes_on_without_a_gap(co
     ]
     for subscription in wanted:
         async with collecting.socket(await collecting.token()) as socket:
-            assert (await ask(socket, action="subscribe", **subscription))["type"] == "ack"
-
-            received = await frames(socket, 4, subscription["channel"])
+            received = await subscribed(socket, 4, **subscription)
 
         by_key: dict[str, list[dict[str, Any]]] = {}
         for frame in received:
@@ -59,8 +72,7 @@ async def test_every_channel_begins_with_a_snapshot_and_goes_on_without_a_gap(co
 
 async def test_trades_arrive_every_one_and_in_order(collecting: Platform) -> None:
     async with collecting.socket(await collecting.token()) as socket:
-        await ask(socket, action="subscribe", channel="trades", exchange="paper", symbol="BTC/USDT")
-        received = await frames(socket, 12, "trades")
+        received = await subscribed(socket, 12, channel="trades", exchange="paper", symbol="BTC/USDT")
 
     identifiers = [int(trade["id"]) for frame in received[1:] for trade in frame["data"]]
     assert identifiers == list(range(identifiers[0], identifiers[0] + len(identifiers)))
