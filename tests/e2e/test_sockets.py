@@ -39,7 +39,8 @@ async def frames(socket: websockets.ClientConnection, count: int, channel: str) 
 async def subscribed(socket: websockets.ClientConnection, count: int, **subscription: Any) -> list[dict[str, Any]]:
     """Subscribe, and the first values; the gateway's answer may come after the first of them."""
     await socket.send(json.dumps({"action": "subscribe", "request_id": "subscribe", **subscription}))
-    acknowledged, found = False, []
+    acknowledged = False
+    found: list[dict[str, Any]] = []
     async with asyncio.timeout(40):
         while not acknowledged or len(found) < count:
             frame = json.loads(await socket.recv())
