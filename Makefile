@@ -1,6 +1,6 @@
 # One command per intent; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run install-server test check format bench package deploy rehearse docs requirements clean setup setup-dev demo-data
+.PHONY: help run install-server test check check-types check-templates format bench package deploy rehearse docs requirements clean setup setup-dev demo-data
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
@@ -21,13 +21,18 @@ install-server: setup ## Run the platform as systemd services of this server (as
 test: setup-dev demo-data ## Run every test (ARGS="-k name" to choose)
 	@$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-check: setup-dev ## Format, lint, types and import contracts, as CI runs them
+check: setup-dev ## Format, lint, types, import contracts and the templates of all profiles, as CI runs them
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
-	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@$(PY) -m infra.validate
 	@if [ -x .venv/bin/hadolint ]; then .venv/bin/hadolint daemons/Dockerfile; else echo "hadolint has no wheel for this machine"; fi
+	@$(MAKE) --jobs=2 --output-sync=target check-types check-templates
+
+check-types:
+	@.venv/bin/mypy
+
+check-templates:
+	@$(PY) -m infra.validate
 
 format: setup-dev ## Format the code and mend what lint can mend
 	@.venv/bin/ruff format .
