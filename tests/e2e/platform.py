@@ -77,13 +77,13 @@ class Platform:
         return answer.json()["uid"], mail, await self.token(mail, PASSWORD)
 
     @asynccontextmanager
-    async def socket(self, token: str) -> AsyncIterator[websockets.ClientConnection]:
-        """A WebSocket, opened with a ticket as a browser would."""
+    async def socket(self, token: str, **options: Any) -> AsyncIterator[websockets.ClientConnection]:
+        """A WebSocket, opened with a ticket as a browser would; with options of the client."""
         async with self.client(token) as client:
             answer = await client.post("/api/v1/auth/ws-ticket")
             assert answer.status_code in (200, 201), answer.text
         address = f"{self.websocket_url}?ticket={answer.json()['ticket']}"
-        async with websockets.connect(address, max_size=2**20) as socket:
+        async with websockets.connect(address, max_size=2**20, **options) as socket:
             yield socket
 
     def daemon(self, name: str) -> psutil.Process:
