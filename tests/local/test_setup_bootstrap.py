@@ -120,7 +120,7 @@ def test_pips_own_settings_are_passed_on_to_uv(bootstrap: ModuleType, monkeypatc
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     settings = {
-        "index-url": ["https://mirror.example/simple"],
+        "index-url": ["https://mirror.example"],
         "extra-index-url": ["https://a.example", "https://b.example"],
         "find-links": ["/wheels", "/more"],
         "cert": ["/ca.pem"],
@@ -130,7 +130,7 @@ def test_pips_own_settings_are_passed_on_to_uv(bootstrap: ModuleType, monkeypatc
 
     environment = bootstrap.uv_environment()
 
-    assert environment["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
+    assert environment["UV_DEFAULT_INDEX"] == "https://mirror.example"
     assert environment["UV_INDEX"] == "https://a.example https://b.example"
     assert environment["UV_FIND_LINKS"] == "/wheels,/more"
     assert environment["SSL_CERT_FILE"] == "/ca.pem"
@@ -139,9 +139,9 @@ def test_pips_own_settings_are_passed_on_to_uv(bootstrap: ModuleType, monkeypatc
 
 
 def test_what_uv_was_told_itself_is_not_overridden(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UV_INDEX_URL", "https://mine.example/simple")
+    monkeypatch.setenv("UV_INDEX_URL", "https://mine.example")
     monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
-    monkeypatch.setattr(bootstrap, "_pip_settings", {"index-url": ["https://pips.example/simple"]})
+    monkeypatch.setattr(bootstrap, "_pip_settings", {"index-url": ["https://pips.example"]})
 
     environment = bootstrap.uv_environment()
 
