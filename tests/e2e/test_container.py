@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 import asyncpg
+import psutil
 import pytest
 import websockets
 
@@ -67,6 +69,15 @@ async def owners(platform: ContainerPlatform) -> dict[str, str]:
     return {row["connection_id"]: owner_of(row["connection_id"]) or "nobody" for row in rows}
 
 
+def worker_at(platform: ContainerPlatform, owner: str) -> psutil.Process:
+    """The process below the server that listens at the address of an owner of connections."""
+    port = urlsplit(owner).port
+    for process in platform.server.children(recursive=True):
+        if any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in process.net_connections()):
+            return process
+    raise AssertionError(f"nothing below the server listens at {owner}")
+
+
 async def test_connections_of_every_worker_are_pushed_to_and_a_killed_one_takes_only_its_own(
     collecting: ContainerPlatform,
 ) -> None:
@@ -81,7 +92,7 @@ async def test_connections_of_every_worker_are_pushed_to_and_a_killed_one_takes_
         for each in sockets:
             await frames(each, 3, "tickers")
 
-        max(collecting.server.children(recursive=True), key=lambda process: len(process.net_connections())).kill()
+        worker_at(collecting, next(iter((await owners(collecting)).values()))).kill()
 
         async def half() -> bool:
             return len(set((await owners(collecting)).values())) == WORKERS - 1
