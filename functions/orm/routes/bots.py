@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from fullon.bots import store
-from fullon.bots.errors import FeedNotFound
 from fullon.bots.model import Bot, Level
 from fullon.identity.model import Identity
 from fullon.kernel.errors import Forbidden, Invalid
@@ -17,7 +16,7 @@ from fullon.orders import performance
 from fullon.runtime.audited import Act, act
 from fullon.runtime.container import Container
 from fullon.runtime.http import Caller, Stores, TradingCaller
-from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, decode_id_cursor, encode_cursor
+from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, encode_cursor
 from fullon.runtime.problems import responses
 from fullon.strategies import store as strategies
 from functions.orm.bot_schemas import (
@@ -28,19 +27,14 @@ from functions.orm.bot_schemas import (
     BotExchangeRequest,
     BotReplacement,
     BotStats,
-    LastLogAnswer,
-    LogAnswer,
     NewBot,
-    NewSimulation,
-    SimulationAnswer,
 )
-from functions.orm.strategy_schemas import FeedAnswer, FeedFields, FeedsReplacement, NewFeed, StrategyAnswer
+from functions.orm.strategy_schemas import FeedAnswer, StrategyAnswer
 
 router = APIRouter(prefix="/api/v1/orm/bots")
 
 IsActive = Annotated[bool | None, Query(description="Only those that are, or are not.")]
 IsDry = Annotated[bool | None, Query(description="Only those that trade on paper, or really.")]
-LONGEST_LOG = 2**63
 
 
 @router.post("", operation_id="create_bot", summary="Make a bot", status_code=201, responses=responses(401, 403, 409))
@@ -233,147 +227,6 @@ async def remove_exchange_from_bot(bot_id: UUID, ex_id: UUID, caller: TradingCal
     return Response(status_code=204)
 
 
-@router.get(
-    "/{bot_id}/feeds",
-    operation_id="list_feeds_of_bot",
-    summary="What a bot's strategies look at",
-    responses=responses(401, 403, 404),
-)
-async def list_feeds_of_bot(bot_id: UUID, caller: Caller, stores: Stores) -> Page[FeedAnswer]:
-    async with stores.connection() as connection:
-        await store.get(connection, caller.user_id, bot_id)
-        found = await strategies.feeds(connection, caller.user_id, bot_id=bot_id)
-    return Page(items=[FeedAnswer.of(each) for each in found])
-
-
-@router.post(
-    "/{bot_id}/feeds",
-    operation_id="add_feed_to_bot",
-    summary="Append a feed to a strategy of a bot",
-    status_code=201,
-    responses=responses(401, 403, 404),
-)
-async def add_feed_to_bot(bot_id: UUID, body: NewFeed, caller: TradingCaller, stores: Stores) -> FeedAnswer:
-    async with act(stores, caller, "add_feed_to_bot", f"bot {bot_id}", symbol_id=body.symbol_id) as doing:
-        await _strategy_of(doing, caller, bot_id, body.str_id)
-        feed = await strategies.add_feed(doing.connection, caller.user_id, body.str_id, _feed(body))
-    return FeedAnswer.of(feed)
-
-
-@router.put(
-    "/{bot_id}/feeds",
-    operation_id="replace_feeds_of_bot",
-    summary="Replace the feeds of a strategy of a bot",
-    responses=responses(401, 403, 404),
-)
-async def replace_feeds_of_bot(
-    bot_id: UUID, body: FeedsReplacement, caller: TradingCaller, stores: Stores
-) -> Page[FeedAnswer]:
-    async with act(stores, caller, "replace_feeds_of_bot", f"bot {bot_id}", feeds=len(body.feeds)) as doing:
-        await _strategy_of(doing, caller, bot_id, body.str_id)
-        feeds = [_feed(each) for each in body.feeds]
-        found = await strategies.put_feeds(doing.connection, caller.user_id, body.str_id, feeds)
-    return Page(items=[FeedAnswer.of(each) for each in found])
-
-
-@router.delete(
-    "/{bot_id}/feeds",
-    operation_id="delete_feed_of_bot",
-    summary="Remove a feed",
-    status_code=204,
-    responses=responses(401, 403, 404),
-)
-async def delete_feed_of_bot(bot_id: UUID, feed_id: UUID, caller: TradingCaller, stores: Stores) -> Response:
-    async with act(stores, caller, "delete_feed_of_bot", f"bot {bot_id}", feed_id=str(feed_id)) as doing:
-        if not await strategies.delete_feed(doing.connection, caller.user_id, bot_id, feed_id):
-            raise FeedNotFound
-    return Response(status_code=204)
-
-
-@router.get(
-    "/{bot_id}/actions",
-    operation_id="list_actions_of_bot",
-    summary="A bot's log, newest first",
-    responses=responses(401, 403, 404),
-)
-async def list_actions_of_bot(
-    bot_id: UUID,
-    caller: Caller,
-    stores: Stores,
-    level: Annotated[Level | None, Query(description="Only lines of this level.")] = None,
-    action: Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00]*$", description="Only this action.")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Page[LogAnswer]:
-    async with stores.connection() as connection:
-        await store.get(connection, caller.user_id, bot_id)
-        found = await store.log(
-            connection,
-            caller.user_id,
-            bot_id,
-            level=level,
-            action=action,
-            before=_log_cursor(cursor),
-            limit=limit + 1,
-        )
-    items = [LogAnswer.of(line) for line in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].log_id) if len(found) > limit else None)
-
-
-@router.get(
-    "/{bot_id}/last-log",
-    operation_id="get_last_log_of_bot",
-    summary="The newest line of a bot's log",
-    responses=responses(401, 403, 404),
-)
-async def get_last_log_of_bot(bot_id: UUID, caller: Caller, stores: Stores) -> LastLogAnswer:
-    async with stores.connection() as connection:
-        await store.get(connection, caller.user_id, bot_id)
-        found = await store.log(connection, caller.user_id, bot_id, limit=1)
-    return LastLogAnswer(line=LogAnswer.of(found[0]) if found else None)
-
-
-@router.get(
-    "/{bot_id}/simulations",
-    operation_id="list_simulations_of_bot",
-    summary="Kept simulations of a bot, newest first",
-    responses=responses(401, 403, 404),
-)
-async def list_simulations_of_bot(
-    bot_id: UUID, caller: Caller, stores: Stores, limit: Limit = 50, cursor: Cursor = None
-) -> Page[SimulationAnswer]:
-    async with stores.connection() as connection:
-        await store.get(connection, caller.user_id, bot_id)
-        found = await store.simulations(
-            connection, caller.user_id, bot_id, before=decode_id_cursor(cursor), limit=limit + 1
-        )
-    items = [SimulationAnswer.of(each) for each in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(str(items[-1].sim_id)) if len(found) > limit else None)
-
-
-@router.post(
-    "/{bot_id}/simulations",
-    operation_id="keep_simulation",
-    summary="Keep the result of a simulation",
-    status_code=201,
-    responses=responses(401, 403, 404),
-)
-async def keep_simulation(bot_id: UUID, body: NewSimulation, caller: TradingCaller, stores: Stores) -> SimulationAnswer:
-    async with act(stores, caller, "keep_simulation", f"bot {bot_id}") as doing:
-        made = await store.add_simulation(
-            doing.connection,
-            stores.clock,
-            caller.user_id,
-            bot_id,
-            window_from=body.window_from,
-            window_until=body.window_until,
-            settings=body.settings,
-            result=body.result,
-        )
-        doing.details["simulation"] = str(made.sim_id)
-    return SimulationAnswer.of(made)
-
-
 def own(uid: UUID | None, caller: Identity) -> None:
     """Let a body pass that names its owner only if that is the caller.
 
@@ -413,25 +266,3 @@ async def _change(action: str, bot_id: UUID, values: dict[str, Any], caller: Ide
 
 async def _note(doing: Act, stores: Container, bot: Bot, action: str, message: str) -> None:
     await store.note(doing.connection, bot.uid, bot.bot_id, stores.clock.now(), Level.INFO, action, message)
-
-
-async def _strategy_of(doing: Act, caller: Identity, bot_id: UUID, str_id: UUID) -> None:
-    await store.get(doing.connection, caller.user_id, bot_id)
-    strategy = await strategies.get(doing.connection, caller.user_id, str_id)
-    if strategy.bot_id != bot_id:
-        raise Invalid("The strategy is another bot's.", fields={"str_id": "of another bot"})
-
-
-def _feed(body: FeedFields) -> strategies.NewFeed:
-    return strategies.NewFeed(
-        symbol_id=body.symbol_id, ex_id=body.ex_id, period=body.period, compression=body.compression
-    )
-
-
-def _log_cursor(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    match decode_cursor(cursor, 1):
-        case [int(number)] if 0 <= number < LONGEST_LOG:
-            return number
-    raise Invalid("The cursor is not one of this list.", fields={"cursor": "not a cursor of this list"})
