@@ -227,7 +227,7 @@ def services_restart(name: Name, json: Json = False) -> None:
 
 @keys.command("rotate")
 def keys_rotate(json: Json = False) -> None:
-    """Bring all accounts under the present ENCRYPTION_KEY or KMS_KEY_ID; the sealed keys themselves stay."""
+    """Bring all accounts under the present ENCRYPTION_KEY or KMS_KEY_ID, once the platform was started with it."""
     from local.cli import keys as command
 
     command.rotate(as_json=json)

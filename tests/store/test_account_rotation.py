@@ -199,6 +199,8 @@ async def test_kms_opens_nothing_for_another_account_and_nothing_that_was_change
     ):
         with pytest.raises(SealBroken):
             await ours.open(binding, wrong)
+    with pytest.raises(SealBroken):
+        await KmsKey(a_key(kms), REGION).unwrap(sealed.wrapped, other)
     assert await ours.open(one, sealed) == b"keys"
 
 

@@ -15,7 +15,7 @@ from fullon.kernel.errors import Corrupt
 from fullon.venues.account import Keys
 from fullon.venues.errors import MasterKeyMissing, SealBroken
 from fullon.venues.master_keys import LocalKey, seals
-from fullon.venues.sealing import Binding, Sealed, Seals, Wrapped
+from fullon.venues.sealing import Binding, Sealed, Seals, Wrapped, decrypt, encrypt
 
 Result = TypeVar("Result")
 SECRET, OTHER_SECRET = "a master key of the tests, 32 bytes+", "another master key of the tests, 32+"
@@ -80,6 +80,19 @@ def test_a_row_in_another_accounts_place_opens_nothing(mine: Binding, theirs: Bi
     for place in places - {mine}:
         with pytest.raises(SealBroken):
             now(ours().open(place, sealed))
+
+
+def test_keys_and_data_key_are_each_bound_for_themselves() -> None:
+    other, data_key, master = Binding(UUID(int=1), UUID(int=3)), bytes(32), LocalKey(SECRET)
+    sealed, wrapped = encrypt(data_key, b"keys", ONE.of_keys()), now(master.wrap(data_key, ONE))
+
+    assert decrypt(data_key, sealed, ONE.of_keys()) == b"keys"
+    assert now(master.unwrap(wrapped, ONE)) == data_key
+    for associated in (other.of_keys(), ONE.of_data_key()):
+        with pytest.raises(SealBroken):
+            decrypt(data_key, sealed, associated)
+    with pytest.raises(SealBroken):
+        now(master.unwrap(wrapped, other))
 
 
 def test_halves_of_two_rows_of_one_account_do_not_open_each_other() -> None:
