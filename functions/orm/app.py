@@ -6,10 +6,12 @@ from fastapi import FastAPI
 
 from fullon.runtime.container import Container
 from fullon.runtime.http import create_app
-from functions.orm.routes import api_keys, bot_feeds, bot_records, bots, exchanges, strategies, symbols, users
+from functions.orm.routes import accounts, api_keys, bot_feeds, bot_records, bots, exchanges, strategies, symbols, users
+
+ROUTES = (users, api_keys, accounts, exchanges, symbols, bots, bot_feeds, bot_records, strategies)
 
 
 def create(container: Container) -> FastAPI:
     """The app over ``container``."""
-    routers = [each.router for each in (users, api_keys, exchanges, symbols, bots, bot_feeds, bot_records, strategies)]
+    routers = [each.router for each in ROUTES]
     return create_app("orm", "Users, API keys, exchanges, symbols, bots, strategies", container, *routers)

@@ -22,7 +22,8 @@ def seed() -> None:
     """Run the seed against the running platform; it keeps what is there."""
     merged = environment_of(REPOSITORY, os.environ)
     given = {name: value for name in FOR_THE_SEED if (value := merged.get(name))}
-    environment = {**process_environment(this_home()), **given}
+    home = this_home()
+    environment = {**process_environment(home), **given, "FULLON_PAPER_ACCOUNT": str(home.paper_account)}
     finished = subprocess.run(
         [sys.executable, "-m", "local.seed"],
         cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False,

@@ -25,7 +25,9 @@ app = typer.Typer(
 socket = typer.Typer(no_args_is_help=True, help="Live streams over the WebSocket.")
 services = typer.Typer(no_args_is_help=True, help="Start, stop and inspect the daemons (admin).")
 app.add_typer(socket, name="ws")
+keys = typer.Typer(no_args_is_help=True, help="The master key that seals the keys of exchange accounts.")
 app.add_typer(services, name="services")
+app.add_typer(keys, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else there.")]
 Name = Annotated[str, typer.Argument(help="ticker, ohlcv, streamer, …")]
@@ -221,6 +223,14 @@ def services_restart(name: Name, json: Json = False) -> None:
     from local.cli import services as command
 
     command.act(name, "restart", as_json=json)
+
+
+@keys.command("rotate")
+def keys_rotate(json: Json = False) -> None:
+    """Bring all accounts under the present ENCRYPTION_KEY or KMS_KEY_ID, once the platform was started with it."""
+    from local.cli import keys as command
+
+    command.rotate(as_json=json)
 
 
 def main() -> None:

@@ -97,7 +97,7 @@ async def seed(home: Home, environment: Mapping[str, str]) -> None:
     The administrator's password goes to the seed as FULLON_ADMIN_PASSWORD in its environment, which other accounts
     cannot read, as they could its arguments.
     """
-    await run_module("local.seed", "The seed", environment)
+    await run_module("local.seed", "The seed", {**environment, "FULLON_PAPER_ACCOUNT": str(home.paper_account)})
     write_private(home.seeded, seed_mark())
 
 

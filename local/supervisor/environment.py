@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from local.credentials import Credentials
@@ -78,6 +79,9 @@ def children_environment(
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "INFO",
     }
+    if "ENCRYPTION_KEY" in environment or "KMS_KEY_ID" in environment:
+        # What this home sealed before stays open; `fullon keys rotate` brings it under the new key.
+        defaults["ENCRYPTION_PREVIOUS_KEYS"] = json.dumps({"home": credentials.encryption_key})
     for name, value in defaults.items():
         environment.setdefault(name, value)
     if options.auto_start is not None:

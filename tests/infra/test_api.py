@@ -118,7 +118,7 @@ def test_secrets_go_to_those_who_use_them(deployment: Deployment, manifest: Mani
         return {name for name, function in made.items() if variable in environment(function)}
 
     assert readers("JWT_SECRET_ARN") == {"authorizer", "auth"}
-    assert readers("ENCRYPTION_SECRET_ARN") == {"auth"}
+    assert readers("ENCRYPTION_SECRET_ARN") == {"auth", "orm"}
     assert readers("ADMIN_SECRET_ARN") == {"migrate"}
     assert readers("ORIGIN_SECRET_ARN") == {entry.name for entry in manifest.of_kind("http")} - {"docs"}
     assert readers("DB_SECRET_ARN") == readers("REDIS_SECRET_ARN") == set(made) - {"docs"}

@@ -6,15 +6,26 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+from uuid import UUID
+
+import pytest
 
 from fullon.identity import passwords, users
-from fullon.identity.model import Role
+from fullon.identity.model import Identity, Role
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
+from fullon.venues import accounts
 from local.home import REPOSITORY
+from local.paper.credentials import credentials_of
 from local.seed import TRADER_MAIL
+from tests.accounts import ACCOUNTS
+from tests.accounts import done as answered
 from tests.identities import PASSWORD, candles_database  # noqa: F401 - a fixture
+from tests.paper_venue import paper_venue
+from tests.people import a_session
 
 ADMIN_MAIL = "admin@fullon"
 
@@ -91,3 +102,73 @@ async def test_no_password_is_printed(settings: Settings) -> None:
     for run in runs:
         for secret in (PASSWORD, "the trader's password"):
             assert secret not in run.stdout + run.stderr
+
+
+async def test_the_trader_gets_the_account_of_the_paper_venues_file_once(
+    settings: Settings, container: Container, tmp_path: Path
+) -> None:
+    del settings
+    file = tmp_path / "home" / "paper-account.json"
+    without = said(seed(FULLON_ADMIN_PASSWORD=PASSWORD))
+    first, second = [said(seed(FULLON_PAPER_ACCOUNT=str(file))) for _ in range(2)]
+
+    assert "account" not in without
+    assert (first["account"], second["account"]) == ("created", "kept")
+    written = json.loads(file.read_text())
+    assert file.stat().st_mode & 0o077 == 0
+    async with container.connection() as connection:
+        owner = await users.find(connection, TRADER_MAIL)
+        assert owner is not None
+        [account] = await accounts.listing(connection, owner[0].uid, limit=10)
+        keys = await (await accounts.keys_of(connection, account.uid, account.ex_id)).keys(container.seals)
+    assert (account.exchange, account.name) == ("paper", "paper")
+    assert (keys.api_key, keys.api_secret) == (written["key"], written["secret"])
+    for done in (first, second):
+        assert written["secret"] not in str(done)
+
+
+async def test_the_venue_and_the_seed_agree_on_the_account_whoever_makes_it(
+    settings: Settings, container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del settings
+    file = tmp_path / "paper-account.json"
+    said(seed(FULLON_ADMIN_PASSWORD=PASSWORD, FULLON_PAPER_ACCOUNT=str(file)))
+    async with container.connection() as connection:
+        owner = await users.find(connection, TRADER_MAIL)
+    assert owner is not None
+    caller = await login_of(container, owner[0].uid)
+
+    with paper_venue("--demo-account", str(file)) as venue:
+        monkeypatch.setenv("EXCHANGE_URL_PAPER", venue.url)
+        [account] = (await answered(container, caller, "GET", ACCOUNTS))["items"]
+        found = await answered(container, caller, "POST", f"{ACCOUNTS}/{account['ex_id']}/validate")
+
+    assert found["permissions"] == {"read": True, "trade": True, "withdraw": False}
+    assert found["balances"] == 4
+
+
+def test_two_who_need_the_file_at_once_have_the_same_keys(tmp_path: Path) -> None:
+    file = tmp_path / "paper-account.json"
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: credentials_of(file), range(8)))
+
+    assert all(each == found[0] for each in found)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+async def test_a_file_without_keys_is_named(settings: Settings, tmp_path: Path) -> None:
+    del settings
+    file = tmp_path / "paper-account.json"
+    file.write_text("{}")
+
+    refused = seed(FULLON_ADMIN_PASSWORD=PASSWORD, FULLON_PAPER_ACCOUNT=str(file))
+
+    assert refused.returncode == 1
+    assert "is not a key and a secret" in refused.stderr
+
+
+async def login_of(container: Container, uid: UUID) -> Identity:
+    """A session of somebody who is there."""
+    async with container.transaction() as connection:
+        return await a_session(connection, uid=uid)

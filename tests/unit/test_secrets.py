@@ -19,6 +19,7 @@ from fullon.runtime import secrets
 from fullon.runtime.container import Container
 from fullon.runtime.secrets import KEY_AGE_SECONDS, READ_AGAIN_SECONDS, SecretsManager
 from fullon.runtime.settings import Settings
+from fullon.venues.sealing import Binding
 from tests.aws import REGION, Answers, amazon, refusal, secrets_manager
 
 if TYPE_CHECKING:
@@ -96,6 +97,22 @@ async def test_a_start_reads_every_secret_that_the_environment_names(
     assert [value and value.get_secret_value() for value in found] == ["sealing", "proof", "first password"]
     shown = repr(settings)
     assert not any(text in shown for text in (FIRST, "cache-password", "sealing", "proof", "first password"))
+
+
+async def test_what_the_former_encryption_key_sealed_still_opens(
+    manager: SecretsManagerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = named(monkeypatch, manager, "ENCRYPTION_SECRET_ARN", FIRST)
+    binding = Binding(uuid4(), uuid4())
+    sealed = await Container(Settings.load()).seals.seal(binding, b"keys")
+
+    manager.put_secret_value(SecretId=arn, SecretString=SECOND)
+    settings = Settings.load()
+
+    assert settings.encryption_key is not None
+    assert settings.encryption_key.get_secret_value() == SECOND
+    assert await Container(settings).seals.open(binding, sealed) == b"keys"
+    assert FIRST not in repr(settings)
 
 
 def test_without_arns_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

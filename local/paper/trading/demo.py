@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Any
 
 from fullon.kernel.errors import Invalid
 from local.errors import StoreProblem
-from local.home import read_mapping, write_private
+from local.paper.credentials import credentials_of
 from local.paper.trading.desk import Desk
 from local.paper.trading.provisioning import provision
 
@@ -21,12 +20,8 @@ def open_demo_account(desk: Desk, file: Path) -> None:
     Raises:
         StoreProblem: the file cannot be written, or is not a key and a secret.
     """
-    credentials: dict[str, Any] = read_mapping(file)
     try:
-        if not file.exists():
-            credentials = {"key": secrets.token_hex(32), "secret": secrets.token_hex(32)}
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_private(file, credentials)
+        credentials = credentials_of(file)
         body: dict[str, Any] = {name: credentials.get(name) for name in ("key", "secret")}
         if body["key"] not in desk.state.keys:
             body |= {"balances": BALANCES, "permissions": ["read", "trade"]}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from fullon.kernel.errors import Conflict, NotFound
+from fullon.venues.errors import AccountNotFound
+
+__all__ = ["AccountNotFound", "BotNameTaken", "BotNotFound", "FeedNotFound", "NotOnThatExchange"]
 
 
 class BotNotFound(NotFound):
@@ -21,15 +24,6 @@ class BotNameTaken(Conflict):
 
     def __init__(self) -> None:
         super().__init__("You have a bot of this name already.")
-
-
-class AccountNotFound(NotFound):
-    """The caller has no such exchange account."""
-
-    default_code = "account_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such exchange account.")
 
 
 class NotOnThatExchange(NotFound):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fullon.fleet.service import ServiceControl
     from fullon.identity.service import Principals
     from fullon.identity.tokens import Tokens
+    from fullon.venues.sealing import Seals
 
     Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
     Pool = asyncpg.Pool[Any]
@@ -131,6 +132,27 @@ class Container:
         lifetime = timedelta(minutes=settings.jwt_expiration_minutes)
         return Tokens(keys, self.clock, lifetime=lifetime, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
 
+    @cached_property
+    def seals(self) -> Seals:
+        """Seals and opens the keys of exchange accounts with the master keys of the settings.
+
+        Raises:
+            SealingNotSetUp: they name none that is fit for it.
+        """
+        from fullon.runtime.settings import is_weak
+        from fullon.venues.errors import SealingNotSetUp
+        from fullon.venues.master_keys import seals
+
+        settings = self.settings
+        secret = settings.encryption_key.get_secret_value() if settings.encryption_key else None
+        if secret is not None and is_weak(secret):
+            secret = None
+        previous = settings.previous_encryption_keys().values()
+        made = seals(secret, previous, settings.kms_key_id, settings.aws_region)
+        if made is None:
+            raise SealingNotSetUp
+        return made
+
     async def current_tokens(self, token: str | None = None) -> Tokens:
         """Makes and reads access tokens with the present keys.
 
@@ -156,6 +178,8 @@ class Container:
             or self.settings.jwt_previous_keys != before.jwt_previous_keys
         ):
             self.__dict__.pop("tokens", None)
+        if self.settings.encryption_key != before.encryption_key:
+            self.__dict__.pop("seals", None)
         return self.settings != before
 
     async def _renew_calmly(self, older_than: float) -> None:

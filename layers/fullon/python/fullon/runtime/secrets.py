@@ -9,8 +9,9 @@ knows where a value came from:
 | ``JWT_SECRET_ARN`` | text; the version's id is the key id of the tokens |
 | ``ENCRYPTION_SECRET_ARN``, ``ORIGIN_SECRET_ARN``, ``ADMIN_SECRET_ARN`` | text |
 
-The signing key before the present one stays good until the last token that it signed has run out, then no more: a key
-that leaked is worth nothing an hour after its rotation.
+The encryption key before the present one is read as well, so that what it sealed still opens. The signing key before
+the present one stays good until the last token that it signed has run out, then no more: a key that leaked is worth
+nothing an hour after its rotation.
 """
 
 from __future__ import annotations
@@ -129,6 +130,9 @@ def laid_over(settings: Settings, read: Source, now: datetime) -> Settings:
     for name, target in _TEXTS.items():
         if arn := getattr(settings, name):
             found[target] = SecretStr(_current(read, arn).value)
+    if settings.encryption_secret_arn and (former := read(settings.encryption_secret_arn, PREVIOUS)) is not None:
+        keys = {**settings.previous_encryption_keys(), former.version_id: former.value}
+        found["encryption_previous_keys"] = SecretStr(json.dumps(keys))
     return settings.model_copy(update=found)
 
 

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     enable_registration: bool = False
     encryption_key: SecretStr | None = None
+    """Seals the keys of exchange accounts, unless a key of KMS does."""
+    encryption_previous_keys: SecretStr | None = None
+    kms_key_id: str | None = None
+    """ARN, id or alias of the key of AWS KMS that seals the keys of exchange accounts."""
     services_to_auto_start: Annotated[tuple[str, ...], NoDecode] = ("streamer",)
     #: What the content network in front sends with each request, and nobody else knows; without it no header is
     #: believed to say where a caller sits.
@@ -185,14 +189,15 @@ class Settings(BaseSettings):
         Raises:
             Invalid: it is not a JSON object of texts.
         """
-        text = self.jwt_previous_keys.get_secret_value() if self.jwt_previous_keys else "{}"
-        try:
-            keys = json.loads(text)
-        except ValueError:
-            keys = None
-        if not isinstance(keys, dict) or not all(isinstance(key, str) and key for key in keys.values()):
-            raise Invalid("JWT_PREVIOUS_KEYS must be a JSON object: key id to key.", code="settings")
-        return keys
+        return _keys_of("JWT_PREVIOUS_KEYS", self.jwt_previous_keys)
+
+    def previous_encryption_keys(self) -> dict[str, str]:
+        """Any name → what ENCRYPTION_KEY was before: ENCRYPTION_PREVIOUS_KEYS, a JSON object.
+
+        Raises:
+            Invalid: it is not a JSON object of texts.
+        """
+        return _keys_of("ENCRYPTION_PREVIOUS_KEYS", self.encryption_previous_keys)
 
     def exchange_url(self, exchange: str) -> str | None:
         """Base address that replaces a venue's own (``EXCHANGE_URL_PAPER``), or None for the real one."""
@@ -217,3 +222,13 @@ class Settings(BaseSettings):
 def is_weak(secret: str) -> bool:
     """Whether a signing secret is short, known or made of few characters."""
     return len(secret.encode()) < _SECRET_MINIMUM or secret.lower() in _WEAK_SECRETS or len(set(secret)) < 8
+
+
+def _keys_of(variable: str, value: SecretStr | None) -> dict[str, str]:
+    try:
+        keys = json.loads(value.get_secret_value() if value else "{}")
+    except ValueError:
+        keys = None
+    if not isinstance(keys, dict) or not all(isinstance(key, str) and key for key in keys.values()):
+        raise Invalid(f"{variable} must be a JSON object: key id to key.", code="settings")
+    return keys

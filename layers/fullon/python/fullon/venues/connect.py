@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fullon.kernel.clock import Clock
+from fullon.venues.account import Keys
 from fullon.venues.model import Venue
 from fullon.venues.port import MarketData
+
+if TYPE_CHECKING:
+    from fullon.venues.ccxt_account import CcxtAccount
 
 
 def connect(venue: Venue, base_url: str | None, clock: Clock) -> MarketData:
@@ -23,3 +29,18 @@ def connect(venue: Venue, base_url: str | None, clock: Clock) -> MarketData:
     else:
         from fullon.venues.ccxt_venue import CcxtVenue as Implementation  # type: ignore[assignment]
     return Implementation(venue.name, venue.ccxt_id, venue.params, base_url, clock=clock)
+
+
+def connect_account(venue: Venue, base_url: str | None, keys: Keys, clock: Clock, *, test: bool) -> CcxtAccount:
+    """An account at ``venue``; nothing is sent until something is asked for, and whoever asks closes it.
+
+    Args:
+        base_url: address that takes the place of the venue's own, or None.
+        test: at the venue's test network.
+
+    Raises:
+        Invalid: the row cannot be used, or the venue has no test network.
+    """
+    from fullon.venues.ccxt_account import CcxtAccount
+
+    return CcxtAccount(venue.name, venue.ccxt_id, venue.params, base_url, keys, test=test, clock=clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullon.kernel.errors import Forbidden, Invalid, LimitExceeded, NotFound, TimedOut, Unavailable
+from fullon.kernel.errors import Conflict, Corrupt, Forbidden, Invalid, LimitExceeded, NotFound, TimedOut, Unavailable
 
 
 class UnknownVenue(NotFound):
@@ -63,3 +63,130 @@ class NotOffered(Invalid):
     """The venue does not have this kind of data or action."""
 
     default_code = "not_offered"
+
+
+class AccountNotFound(NotFound):
+    """The caller has no such exchange account."""
+
+    default_code = "account_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such exchange account.")
+
+
+class AccountNameTaken(Conflict):
+    """The caller has an account of that name at this venue."""
+
+    default_code = "account_name_taken"
+
+    def __init__(self) -> None:
+        super().__init__("You have an account of this name at this exchange already.")
+
+
+class AccountNameAmbiguous(Conflict):
+    """The caller has accounts of that name at several venues."""
+
+    default_code = "account_name_ambiguous"
+
+    def __init__(self) -> None:
+        super().__init__("You have accounts of this name at several exchanges; say which with cat_ex_id.")
+
+
+class AccountHasOrders(Conflict):
+    """Orders of the account are alive."""
+
+    default_code = "account_has_orders"
+
+    def __init__(self, orders: int) -> None:
+        super().__init__(f"{orders} orders of this account are alive; cancel them first.", orders=orders)
+
+
+class AccountChanged(Conflict):
+    """The account is no longer what was looked at."""
+
+    default_code = "account_changed"
+
+    def __init__(self) -> None:
+        super().__init__("The account got other keys or settings meanwhile; look at it again.")
+
+
+class TooManyAccounts(Conflict):
+    """A user has as many exchange accounts as one may have."""
+
+    default_code = "too_many_accounts"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} exchange accounts, which is the most; remove one first.", limit=limit)
+
+
+class WrongApiKey(Invalid):
+    """The venue does not know the key, has it switched off, or binds it to other addresses."""
+
+    default_code = "wrong_api_key"
+
+
+class WrongApiSecret(Invalid):
+    """The key is known and the secret is not its own."""
+
+    default_code = "wrong_api_secret"
+
+
+class WrongPassphrase(Invalid):
+    """The passphrase is missing or not that of the key."""
+
+    default_code = "wrong_passphrase"
+
+
+class KeyCannotRead(Invalid):
+    """The key may not even look at the account."""
+
+    default_code = "key_cannot_read"
+
+
+class KeyCanWithdraw(Conflict):
+    """The key may take money out, which no bot needs."""
+
+    default_code = "key_can_withdraw"
+
+
+class VenueClockDiffers(Unavailable):
+    """The venue refuses signed requests because its clock and ours are too far apart."""
+
+    default_code = "venue_clock"
+
+
+class SealBroken(Corrupt):
+    """Sealed keys were changed, or put in another account's place."""
+
+    default_code = "seal_broken"
+
+    def __init__(self) -> None:
+        super().__init__("The stored keys of this account cannot be opened; enter them anew.")
+
+
+class MasterKeyMissing(Corrupt):
+    """The master key of sealed keys is not among those of this process."""
+
+    default_code = "master_key_missing"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__("The keys of this account are sealed by a master key that is not in use here.", key_id=key_id)
+
+
+class MasterKeyUnavailable(Unavailable):
+    """The service that has the master key does not answer, or not to us."""
+
+    default_code = "master_key_unavailable"
+
+    def __init__(self, aws_code: str | None = None) -> None:
+        facts = {} if aws_code is None else {"aws_code": aws_code}
+        super().__init__("Keys cannot be sealed or opened at present; try again shortly.", retry_after=5, **facts)
+
+
+class SealingNotSetUp(Unavailable):
+    """No master key is configured."""
+
+    default_code = "sealing_not_set_up"
+
+    def __init__(self) -> None:
+        super().__init__("Keys of exchanges cannot be kept here: no master key is configured.")
