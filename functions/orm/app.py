@@ -6,10 +6,13 @@ from fastapi import FastAPI
 
 from fullon.runtime.container import Container
 from fullon.runtime.http import create_app
-from functions.orm.routes import api_keys, bots, exchanges, strategies, symbols, users
+from functions.orm.routes import api_keys, bots, exchanges, strategies, symbols, trade_entries, trades, users, views
 
 
 def create(container: Container) -> FastAPI:
     """The app over ``container``."""
-    routers = [each.router for each in (users, api_keys, exchanges, symbols, bots, strategies)]
-    return create_app("orm", "Users, API keys, exchanges, symbols, bots, strategies", container, *routers)
+    domains = (users, api_keys, exchanges, symbols, bots, strategies, trades, trade_entries, views)
+    routers = [each.router for each in domains]
+    return create_app(
+        "orm", "Users, API keys, exchanges, symbols, bots, strategies, trades, dashboards", container, *routers
+    )

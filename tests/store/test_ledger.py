@@ -26,7 +26,7 @@ from tests.people import a_user, a_venue
 from tests.servers import finish
 
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[Any]
+    Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
 
 D = Decimal
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,6 +16,7 @@ class Selection:
         until: end, not included.
         dry_run: only those on paper, or only the real ones; None takes both.
         side: ``buy`` or ``sell`` for fills, ``long`` or ``short`` for trades.
+        of_bots: only those of some bot.
     """
 
     uid: UUID
@@ -26,6 +27,7 @@ class Selection:
     symbol: str | None = None
     dry_run: bool | None = None
     side: str | None = None
+    of_bots: bool = False
 
     def of_fills(self) -> tuple[str, list[object]]:
         """A condition on ``fills``, and the values of its parameters."""
@@ -52,7 +54,10 @@ class Selection:
             ("side =", self.side),
         ]
         given = [(part, value) for part, value in chosen if value is not None]
+        conditions = [f"{part} ${number}" for number, (part, _) in enumerate(given, 1)]
+        if self.of_bots and self.bot_id is None:
+            conditions.append("bot_id IS NOT NULL")
         return (
-            " AND ".join(f"{part} ${number}" for number, (part, _) in enumerate(given, 1)),
+            " AND ".join(conditions),
             [value for _, value in given],
         )
