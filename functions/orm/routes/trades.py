@@ -245,12 +245,12 @@ async def get_symbol_performance(
 ) -> SymbolPerformance:
     selection = chosen.of(caller.user_id, bot_id=bot_id, dry_run=dry_run, side=side)
     async with stores.connection() as connection:
-        found = await views.groups(connection, selection, By.DRY_RUN)
+        found = await views.groups(connection, selection, By.SYMBOL, By.DRY_RUN)
     items = [
         SymbolFigures.model_validate(
-            {**figures(each.totals), "currency": each.currency, "symbol": each.symbol, "dry_run": each.by[0]}
+            {**figures(each.totals), "currency": each.currency, "symbol": each.by[0], "dry_run": each.by[1]}
         )
-        for each in found
+        for each in sorted(found, key=lambda each: each.by)
     ]
     return SymbolPerformance(window=window_of(selection), basis=f"{TRADES_BASIS} {MODES_BASIS}", items=items)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -127,17 +127,20 @@ async def get_trading_overview(caller: Caller, stores: Stores) -> TradingOvervie
     now = stores.clock.now()
     async with stores.connection() as connection:
         counts = await _counts(connection, caller.user_id)
-        found = await views.groups(connection, Selection(uid=caller.user_id), By.DAY, By.DRY_RUN)
+        ever = await views.groups(connection, Selection(uid=caller.user_id), By.DRY_RUN)
+        recent = await views.groups(
+            connection, Selection(uid=caller.user_id, since=_midnight(now, days_ago=29)), By.DAY, By.DRY_RUN
+        )
     return TradingOverview(
         window=EVER,
         basis=f"{TRADES_BASIS} {MODES_BASIS} Periods are of UTC days of closing. Counts are of now.",
         as_of=now,
         counts=counts,
         profit=[
-            _profit(currency, dry_run, [each for each in of_mode if each.currency == currency], now)
-            for dry_run in (False, True)
-            for of_mode in [[each for each in found if each.by[1] is dry_run]]
-            for currency in views.by_currency(of_mode)
+            _profit(
+                group, [each for each in recent if (each.currency, each.by[1]) == (group.currency, group.by[0])], now
+            )
+            for group in sorted(ever, key=lambda each: (each.by[0], -each.totals.trades, each.currency))
         ],
     )
 
@@ -258,22 +261,24 @@ async def _counts(connection: Connection, uid: UUID) -> Counts:
     return Counts(**dict(row))
 
 
-def _profit(currency: str, dry_run: bool, found: list[Group], now: datetime) -> ProfitOverTime:
-    today = now.date()
+def _profit(ever: Group, recent: list[Group], now: datetime) -> ProfitOverTime:
     return ProfitOverTime(
-        currency=currency,
-        dry_run=dry_run,
-        today=_period(found, today, now),
-        week=_period(found, today - timedelta(days=6), now),
-        month=_period(found, today - timedelta(days=29), now),
-        ever=_period(found, None, now),
+        currency=ever.currency,
+        dry_run=ever.by[0],
+        today=_period(recent, _midnight(now)),
+        week=_period(recent, _midnight(now, days_ago=6)),
+        month=_period(recent, _midnight(now, days_ago=29)),
+        ever=Period(since=None, trades=ever.totals.trades, pnl=ever.totals.pnl),
     )
 
 
-def _period(found: list[Group], since: date | None, now: datetime) -> Period:
-    totals = sum((each.totals for each in found if since is None or each.by[0] >= since), Totals())
-    start = None if since is None else datetime.combine(since, time(), now.tzinfo)
-    return Period(since=start, trades=totals.trades, pnl=totals.pnl)
+def _period(recent: list[Group], since: datetime) -> Period:
+    totals = sum((each.totals for each in recent if each.by[0] >= since.date()), Totals())
+    return Period(since=since, trades=totals.trades, pnl=totals.pnl)
+
+
+def _midnight(now: datetime, days_ago: int = 0) -> datetime:
+    return datetime.combine(now.date() - timedelta(days=days_ago), time(), now.tzinfo)
 
 
 @dataclass(frozen=True, slots=True)

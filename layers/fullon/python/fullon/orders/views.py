@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 
 class By(StrEnum):
-    """What sums can be grouped by, beside the symbol."""
+    """What sums can be grouped by, beside the quote currency."""
 
-    DAY = "(closed_at AT TIME ZONE 'UTC')::date"
+    SYMBOL = "symbol"
+    DAY = "day"
     BOT = "bot_id"
     DRY_RUN = "dry_run"
 
@@ -85,16 +86,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Sums of the closed trades of a symbol, and of whatever else they are grouped by."""
+    """Sums of closed trades of a quote currency, and of whatever else they are grouped by."""
 
-    symbol: str
+    currency: str
     by: tuple[Any, ...]
     totals: Totals
-
-    @property
-    def currency(self) -> str:
-        """In which the sums are."""
-        return currency_of(self.symbol)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +165,23 @@ class Held:
 
 
 _TRADE = ", ".join(Trade.__dataclass_fields__)
-_TOTALS = """
-count(*) AS trades, count(*) FILTER (WHERE pnl > 0) AS wins, count(*) FILTER (WHERE pnl < 0) AS losses,
-coalesce(sum(pnl) FILTER (WHERE pnl > 0), 0) AS gross_profit,
-coalesce(-sum(pnl) FILTER (WHERE pnl < 0), 0) AS gross_loss,
-sum(entry_fee + exit_fee) AS fees, max(pnl) AS best, min(pnl) AS worst, min(closed_at) AS first, max(closed_at) AS last
+#: By symbol first, as naming the currency of every trade would cost as much as adding it up.
+_GROUPS = """
+SELECT sum(trades)::bigint AS trades, sum(wins)::bigint AS wins, sum(losses)::bigint AS losses,
+    sum(gross_profit) AS gross_profit, sum(gross_loss) AS gross_loss, sum(fees) AS fees, max(best) AS best,
+    min(worst) AS worst, min(first) AS first, max(last) AS last,
+    split_part(split_part(symbol, '/', 2), ':', 1) AS currency{keys}
+FROM (
+    SELECT count(*) AS trades, count(*) FILTER (WHERE pnl > 0) AS wins, count(*) FILTER (WHERE pnl < 0) AS losses,
+        coalesce(sum(pnl) FILTER (WHERE pnl > 0), 0) AS gross_profit,
+        coalesce(-sum(pnl) FILTER (WHERE pnl < 0), 0) AS gross_loss,
+        sum(entry_fee) + sum(exit_fee) AS fees, max(pnl) AS best, min(pnl) AS worst,
+        min(closed_at) AS first, max(closed_at) AS last, symbol{inner_keys}
+    FROM {trades} WHERE {where} GROUP BY symbol{inner_keys}
+) by_symbol
+GROUP BY currency{keys} ORDER BY currency{keys}
 """
+_TRADES_BY_DAY = "(SELECT *, (closed_at AT TIME ZONE 'UTC')::date AS day FROM trades) by_day"
 _EXECUTED = """
 SELECT symbol, source = 'dry' AS dry_run, count(*) AS fills, sum(price * volume) AS turnover,
     coalesce(sum(fee_quote), 0) AS fees, count(*) FILTER (WHERE fee_quote IS NULL) AS fees_unknown,
@@ -198,18 +205,23 @@ def currency_of(symbol: str) -> str:
 
 
 async def groups(connection: Connection, selection: Selection, *by: By) -> list[Group]:
-    """Sums of closed trades by symbol, and by what else is asked for; in the order of those."""
+    """Sums of closed trades by quote currency, and by what else is asked for; in the order of those."""
     where, values = selection.of_trades()
-    keys = ", ".join(["symbol", *by])
-    rows = await connection.fetch(
-        f"SELECT {_TOTALS}, {keys} FROM trades WHERE {where} GROUP BY {keys} ORDER BY {keys}",  # noqa: S608 - constants
-        *values,
+    query = _GROUPS.format(
+        keys="".join(f", {key}" for key in by),
+        inner_keys="".join(f", {key}" for key in by if key is not By.SYMBOL),
+        trades=_TRADES_BY_DAY if By.DAY in by else "trades",
+        where=where,
     )
     names = Totals.__dataclass_fields__
     count = len(names)
     return [
-        Group(symbol=row[count], by=tuple(row)[count + 1 :], totals=Totals(**{name: row[name] for name in names}))
-        for row in rows
+        Group(
+            currency=row["currency"],
+            by=tuple(row)[count + 1 :],
+            totals=Totals(**{name: row[name] for name in names}),
+        )
+        for row in await connection.fetch(query, *values)
     ]
 
 
