@@ -315,7 +315,7 @@ async def test_pages_show_everything_once_while_new_fills_arrive(trader: Trader)
     for path, key in (("history", "trade_id"), ("by-symbol", "trade_id")):
         whole = [item[key] for item in (await trader.get(f"{path}?limit=1000"))["items"]]
         seen: list[str] = []
-        cursor = ""
+        cursor: str | None = ""
         while cursor is not None:
             page = await trader.get(f"{path}?limit=3{f'&cursor={cursor}' if cursor else ''}")
             seen += [item[key] for item in page["items"]]
