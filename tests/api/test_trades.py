@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,13 +26,15 @@ TRADES = "/api/v1/orm/trades"
 NOBODY = "0199f1c2-8a52-7c5e-b6f5-1c5b0f8b1a11"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LISTS = ("history", "live", "by-bot", "by-symbol")
+#: Building the app takes longer than a request.
+app_of = lru_cache(maxsize=1)(create)
 FIGURES = ("performance", "stats", "stats/overall", "summary", "symbol-performance")
 
 
 async def call(
     container: Container, caller: Identity | None, method: str, path: str, body: Any = None
 ) -> httpx2.Response:
-    async with client(create(container), caller) as http:
+    async with client(app_of(container), caller) as http:
         return await http.request(method, path, json=body)
 
 
