@@ -13,6 +13,7 @@ NAMES = {
     "gateway": "a request through gateway and execution environment, against bare uvicorn and the handler in process",
     "candles": "1,000 and 10,000 candles from PostgreSQL, against an ORM endpoint",
     "fanout": "venue tick to WebSocket subscriber, ticks a second, against a plain uvicorn loop",
+    "dashboards": "dashboards of a user with a million fills, against playing every fill in Python",
     "cold_start": "process start to first answer of every function",
 }
 

@@ -6,12 +6,40 @@ from fastapi import FastAPI
 
 from fullon.runtime.container import Container
 from fullon.runtime.http import create_app
-from functions.orm.routes import accounts, api_keys, bot_feeds, bot_records, bots, exchanges, strategies, symbols, users
+from functions.orm.routes import (
+    accounts,
+    api_keys,
+    bot_feeds,
+    bot_records,
+    bots,
+    exchanges,
+    strategies,
+    symbols,
+    trade_entries,
+    trades,
+    users,
+    views,
+)
 
-ROUTES = (users, api_keys, accounts, exchanges, symbols, bots, bot_feeds, bot_records, strategies)
+ROUTES = (
+    users,
+    api_keys,
+    accounts,
+    exchanges,
+    symbols,
+    bots,
+    bot_feeds,
+    bot_records,
+    strategies,
+    trades,
+    trade_entries,
+    views,
+)
 
 
 def create(container: Container) -> FastAPI:
     """The app over ``container``."""
     routers = [each.router for each in ROUTES]
-    return create_app("orm", "Users, API keys, exchanges, symbols, bots, strategies", container, *routers)
+    return create_app(
+        "orm", "Users, API keys, accounts, exchanges, symbols, bots, strategies, trades, dashboards", container, *routers
+    )

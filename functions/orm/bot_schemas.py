@@ -18,6 +18,10 @@ JsonObject = dict[str, Any]
 
 BOT_ID = "0199f1c2-a1b2-7c3d-8e4f-5a6b7c8d9e0f"
 ACCOUNT_ID = "0199f1c2-b2c3-7d4e-9f50-6b7c8d9e0f1a"
+STATS_BASIS = (
+    "All closed trades that the bot opened, of the way it trades now, first in first out, after fees, in the quote"
+    " currency."
+)
 _BOT: JsonDict = {
     "bot_id": BOT_ID,
     "uid": "0199f1c2-8a52-7c5e-b6f5-1c5b0f8b1a11",
@@ -178,7 +182,10 @@ class BotStats(BaseModel):
                     "win_rate": 0.6667,
                     "profit_factor": 2.1,
                     "uptime_seconds": 86400,
-                    "basis": "Closed trades, first in first out, after fees, in the quote currency.",
+                    "currency": "USDT",
+                    "other_currencies": [],
+                    "dry_run": False,
+                    "basis": STATS_BASIS,
                 }
             ]
         }
@@ -192,6 +199,9 @@ class BotStats(BaseModel):
     win_rate: float | None = Field(description="Won trades over all; null without a trade.")
     profit_factor: float | None = Field(description="Sum of profits over sum of losses; null without a loss.")
     uptime_seconds: int = Field(description="Since it was last switched on; 0 while it is off.")
+    currency: str | None = Field(description="Quote currency of the figures, that of most trades; null without one.")
+    other_currencies: list[str] = Field(description="In which it has closed trades too.")
+    dry_run: bool = Field(description="Whether the figures are of trades on paper: as the bot trades now.")
     basis: str
 
 

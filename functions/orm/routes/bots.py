@@ -12,7 +12,8 @@ from fullon.bots import store
 from fullon.bots.model import Bot, Level
 from fullon.identity.model import Identity
 from fullon.kernel.errors import Forbidden, Invalid
-from fullon.orders import performance
+from fullon.orders import views
+from fullon.orders.selection import Selection
 from fullon.runtime.audited import Act, act
 from fullon.runtime.container import Container
 from fullon.runtime.http import Caller, Stores, TradingCaller
@@ -20,6 +21,7 @@ from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, encode_c
 from fullon.runtime.problems import responses
 from fullon.strategies import store as strategies
 from functions.orm.bot_schemas import (
+    STATS_BASIS,
     BotAnswer,
     BotChange,
     BotDetails,
@@ -156,8 +158,10 @@ async def get_bot_details(bot_id: UUID, caller: Caller, stores: Stores) -> BotDe
 async def get_bot_stats(bot_id: UUID, caller: Caller, stores: Stores) -> BotStats:
     async with stores.connection() as connection:
         bot = await store.get(connection, caller.user_id, bot_id)
-        rows = await connection.fetch("SELECT pnl FROM trades WHERE uid = $1 AND bot_id = $2", caller.user_id, bot_id)
-    figures = performance.of_trades(row["pnl"] for row in rows)
+        selection = Selection(uid=caller.user_id, bot_id=bot_id, dry_run=bot.dry_run)
+        sums = views.by_currency(await views.groups(connection, selection))
+    currency = next(iter(sums), None)
+    figures = (sums[currency] if currency else views.Totals()).figures
     uptime = stores.clock.now() - bot.active_since if bot.active_since else None
     return BotStats(
         bot_id=bot_id,
@@ -168,7 +172,10 @@ async def get_bot_stats(bot_id: UUID, caller: Caller, stores: Stores) -> BotStat
         win_rate=figures.win_rate,
         profit_factor=figures.profit_factor,
         uptime_seconds=int(uptime.total_seconds()) if uptime else 0,
-        basis="Closed trades, first in first out, after fees, in the quote currency.",
+        currency=currency,
+        other_currencies=[each for each in sums if each != currency],
+        dry_run=bot.dry_run,
+        basis=STATS_BASIS,
     )
 
 

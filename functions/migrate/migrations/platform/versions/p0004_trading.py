@@ -284,7 +284,7 @@ CREATE TABLE trades (
     entry_fee numeric(38, 18) NOT NULL,
     exit_fee numeric(38, 18) NOT NULL,
     pnl numeric(38, 18) NOT NULL,
-    roi numeric(38, 18) NOT NULL,
+    roi numeric NOT NULL,
     opened_at timestamptz NOT NULL,
     closed_at timestamptz NOT NULL,
     entry_fill uuid NOT NULL REFERENCES fills (fill_id) ON DELETE CASCADE,
@@ -294,6 +294,9 @@ CREATE TABLE trades (
 COMMENT ON TABLE trades IS 'Closed lots, first in first out over fills; fees and profit in the quote currency. Computed, never entered.';
 CREATE INDEX trades_of_user ON trades (uid, closed_at DESC, trade_id DESC);
 CREATE INDEX trades_of_bot ON trades (bot_id, closed_at DESC) WHERE bot_id IS NOT NULL;
+CREATE INDEX trades_of_position ON trades (ex_id, symbol, dry_run, closed_at);
+CREATE INDEX trades_of_entry ON trades (entry_fill);
+CREATE INDEX trades_of_exit ON trades (exit_fill);
 CREATE TABLE open_lots (
     lot_id uuid PRIMARY KEY REFERENCES fills (fill_id) ON DELETE CASCADE,
     uid uuid NOT NULL,

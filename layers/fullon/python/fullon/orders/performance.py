@@ -55,20 +55,41 @@ def of_trades(profits: Iterable[Decimal]) -> TradeFigures:
     every = list(profits)
     won = [pnl for pnl in every if pnl > 0]
     lost = [pnl for pnl in every if pnl < 0]
-    total = sum(every, Decimal(0))
-    profit, loss = sum(won, Decimal(0)), -sum(lost, Decimal(0))
-    return TradeFigures(
+    return of_sums(
         trades=len(every),
         wins=len(won),
         losses=len(lost),
-        pnl=total,
-        gross_profit=profit,
-        gross_loss=loss,
-        win_rate=len(won) / len(every) if every else None,
-        profit_factor=float(profit / loss) if loss else None,
-        expectancy=round(total / len(every), 18) if every else None,
+        gross_profit=sum(won, Decimal(0)),
+        gross_loss=-sum(lost, Decimal(0)),
         best=max(every, default=None),
         worst=min(every, default=None),
+    )
+
+
+def of_sums(
+    *,
+    trades: int,
+    wins: int,
+    losses: int,
+    gross_profit: Decimal,
+    gross_loss: Decimal,
+    best: Decimal | None,
+    worst: Decimal | None,
+) -> TradeFigures:
+    """Figures of closed trades that somebody has counted and added up."""
+    total = gross_profit - gross_loss
+    return TradeFigures(
+        trades=trades,
+        wins=wins,
+        losses=losses,
+        pnl=total,
+        gross_profit=gross_profit,
+        gross_loss=gross_loss,
+        win_rate=wins / trades if trades else None,
+        profit_factor=float(gross_profit / gross_loss) if gross_loss else None,
+        expectancy=round(total / trades, 18) if trades else None,
+        best=best,
+        worst=worst,
     )
 
 
