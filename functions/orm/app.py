@@ -6,10 +6,10 @@ from fastapi import FastAPI
 
 from fullon.runtime.container import Container
 from fullon.runtime.http import create_app
-from functions.orm.routes import api_keys, bots, exchanges, strategies, symbols, users
+from functions.orm.routes import api_keys, audit, bots, exchanges, strategies, symbols, users
 
 
 def create(container: Container) -> FastAPI:
     """The app over ``container``."""
-    routers = [each.router for each in (users, api_keys, exchanges, symbols, bots, strategies)]
-    return create_app("orm", "Users, API keys, exchanges, symbols, bots, strategies", container, *routers)
+    routers = [each.router for each in (users, api_keys, exchanges, symbols, bots, strategies, audit)]
+    return create_app("orm", "Users, API keys, exchanges, symbols, bots, strategies, audit", container, *routers)
