@@ -1,4 +1,5 @@
-"""Writes what is generated from the code: the merged OpenAPI document, the AsyncAPI document and the README's table.
+"""Writes what is generated from the code: the merged OpenAPI document, the AsyncAPI document, the README's table
+and the table of who may do what.
 
 ``python -m tools.documents`` writes; ``--check`` only says what is stale. A test does the same comparison.
 """
@@ -115,12 +116,15 @@ def readme_table() -> str:
 @cache
 def expected() -> dict[Path, bytes]:
     """Every generated file with the content it should have."""
+    from tests.api import access
+
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text().partition(TABLE_BEGINS)
     _, _, after = rest.partition(TABLE_ENDS)
     return {
         ROOT / "functions/docs/openapi.json": _pretty(openapi()),
         ROOT / "functions/docs/asyncapi.json": _pretty(asyncapi()),
+        ROOT / "docs/access.md": access.page().encode(),
         readme: f"{before}{TABLE_BEGINS}\n{readme_table()}\n{TABLE_ENDS}{after}".encode(),
     }
 
