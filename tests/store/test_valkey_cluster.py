@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisClusterException, RedisError
 
 from fullon.fleet import cache as fleet
+from fullon.identity.model import Kind
+from fullon.kernel.clock import SystemClock
 from fullon.kernel.errors import Unavailable
 from fullon.market import keys
 from fullon.market.live_cache import LiveCache
@@ -27,6 +29,7 @@ from fullon.streams.model import TRADES
 from functions.health import probes
 from local.ports import free_port
 from local.stores.valkey import SLOTS, Valkey
+from tests.api.callers import identity
 from tests.local.platform import until
 from tests.servers import end, running_valkey, short_directory
 from tests.store.test_live_values_write import TICK
