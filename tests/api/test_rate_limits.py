@@ -10,18 +10,27 @@ from uuid import uuid4
 import httpx2
 import pytest
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from fullon.identity.model import Identity, Kind, Scope
+from fullon.kernel.clock import SystemClock
 from fullon.runtime.container import Container
+from fullon.runtime.rate_limits import RateLimits, TooManyRequests
 from fullon.runtime.settings import Settings
 from functions.orm.app import create
-from tests.api.callers import client, stored_identity, stored_key
+from tests.api.callers import client, identity, stored_identity, stored_key
 from tests.identities import (
     candles_database,  # noqa: F401 - a fixture
     without_valkey,
 )
 
 BOTS = "/api/v1/orm/bots"
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy with other tests must not pass for a Valkey that is away."""
+    monkeypatch.setattr("fullon.runtime.rate_limits.ANSWER_SECONDS", 30.0)
 
 
 def limited(settings: Settings, **limits: int) -> Container:
@@ -142,15 +151,20 @@ async def test_a_budget_fills_again_with_time(settings: Settings) -> None:
     await stores.close()
 
 
-async def test_calls_at_once_cannot_spend_more_than_there_is(settings: Settings) -> None:
-    stores = limited(settings, user_reads=10)
-    trader = await stored_identity(stores)
-    app = create(stores)
+async def test_calls_at_once_cannot_spend_more_than_there_is(settings: Settings, valkey: Redis) -> None:
+    caller, limits = identity(), RateLimits(SystemClock())
+    allowed = settings.model_copy(update={"rate_limit_user_reads": 10})
 
-    answers = await asyncio.gather(*(ask(app, trader) for _ in range(40)))
+    async def take() -> bool:
+        try:
+            return await limits.take(valkey, allowed, caller, writes=False) is not None
+        except TooManyRequests:
+            return False
 
-    assert sorted(answer.status_code for (answer,) in answers) == [200] * 10 + [429] * 30
-    await stores.close()
+    taken = await asyncio.gather(*(take() for _ in range(200)))
+
+    # One more comes back every six seconds, should this machine be that slow.
+    assert 10 <= sum(taken) <= 15
 
 
 async def test_a_valkey_that_has_forgotten_the_script_is_told_it_again(settings: Settings) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fullon.runtime.settings import Settings
 
 WINDOW_MILLISECONDS = 60_000
-ANSWER_SECONDS = 0.5
+ANSWER_SECONDS = 0.25
 """Longer than this a request does not wait for the count."""
 RETRY_SECONDS = 2.0
 """So long Valkey is not asked again after it did not answer."""
