@@ -1,4 +1,5 @@
-"""Writes what is generated from the code: the merged OpenAPI document, the AsyncAPI document and the README's table.
+"""Writes what is generated from the code: the merged OpenAPI document, the AsyncAPI document, the README's table
+and the table of who may do what.
 
 ``python -m tools.documents`` writes; ``--check`` only says what is stale. A test does the same comparison.
 """
@@ -24,14 +25,20 @@ from fullon.runtime.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 TABLE_BEGINS, TABLE_ENDS = "<!-- functions: begins -->", "<!-- functions: ends -->"
+_MUTATING = ("put", "post", "delete", "patch")
 _METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
+_KEY_PARAMETER = "#/components/parameters/IdempotencyKey"
 _DESCRIPTION = """\
 One document for every function behind the gateway. Log in at `POST /api/v1/auth/login` and send the token as
 `Authorization: Bearer …`, or send an API key as `X-API-Key`.
 
 Prices, quantities and money are strings with exact decimals; candles alone are numbers. Times are RFC 3339 in UTC;
 query parameters also take epoch milliseconds. Errors are RFC 9457 problem documents. Every answer carries
-`X-Request-ID`."""
+`X-Request-ID`.
+
+Changes take an `Idempotency-Key`: the same call with the same key happens once and is answered the same for 24 hours,
+with `Idempotency-Replayed: true`. Requests are counted for each user and each API key, reads and changes apart;
+`RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` say what is left, `Retry-After` how long to wait."""
 
 
 def openapi() -> dict[str, Any]:
@@ -54,6 +61,16 @@ def openapi() -> dict[str, Any]:
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
+            "parameters": {
+                "IdempotencyKey": {
+                    "name": "Idempotency-Key",
+                    "in": "header",
+                    "required": False,
+                    "description": "A random text. The call happens once, however often it is sent within 24 hours.",
+                    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                    "example": "7f6b2c1e-3d5a-4f0b-9c8d-1e2f3a4b5c6d",
+                }
+            },
         },
     }
     for function in listed.functions:
@@ -68,7 +85,8 @@ def openapi() -> dict[str, Any]:
                     continue
                 if method in merged["paths"].setdefault(path, {}):
                     raise ValueError(f"{method.upper()} {path} is declared twice")
-                merged["paths"][path][method] = _finished(operation, _is_public(method, path, function))
+                public = _is_public(method, path, function)
+                merged["paths"][path][method] = _finished(operation, public, mutating=method in _MUTATING)
     merged["paths"] = dict(sorted(merged["paths"].items()))
     problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     _merge_schemas(merged["components"]["schemas"], problem_schema.pop("$defs", {}))
@@ -98,12 +116,15 @@ def readme_table() -> str:
 @cache
 def expected() -> dict[Path, bytes]:
     """Every generated file with the content it should have."""
+    from tests.api import access
+
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text().partition(TABLE_BEGINS)
     _, _, after = rest.partition(TABLE_ENDS)
     return {
         ROOT / "functions/docs/openapi.json": _pretty(openapi()),
         ROOT / "functions/docs/asyncapi.json": _pretty(asyncapi()),
+        ROOT / "docs/access.md": access.page().encode(),
         readme: f"{before}{TABLE_BEGINS}\n{readme_table()}\n{TABLE_ENDS}{after}".encode(),
     }
 
@@ -122,10 +143,13 @@ def main() -> None:
         raise SystemExit("Run `make docs` and commit the result.")
 
 
-def _finished(operation: dict[str, Any], public: bool) -> dict[str, Any]:
+def _finished(operation: dict[str, Any], public: bool, *, mutating: bool) -> dict[str, Any]:
     if not public:
-        for status, text in (("401", "Not authenticated"), ("403", "Not allowed")):
+        for status, text in (("401", "Not authenticated"), ("403", "Not allowed"), ("429", "Too many requests")):
             operation["responses"].setdefault(status, {"description": text})
+        if mutating:
+            operation["responses"].setdefault("409", {"description": "Conflict"})
+            operation["parameters"] = [*operation.get("parameters", ()), {"$ref": _KEY_PARAMETER}]
     for status, response in operation["responses"].items():
         if status < "400":
             continue

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -14,6 +16,7 @@ from fullon.identity.login import Login
 from fullon.identity.model import NEVER, Identity, Origin, Role
 from fullon.identity.sessions import Sessions, TokenPair
 from fullon.identity.throttle import PER_ACCOUNT_AND_ADDRESS, WINDOW, Throttle
+from fullon.runtime.audited import act
 from fullon.runtime.container import Container
 from fullon.runtime.http import Caller, Stores, add_headers, current_identity, require_login, source_address
 from fullon.runtime.problems import responses
@@ -31,6 +34,9 @@ from functions.auth.schemas import (
     form_or_json,
     read_form_or_json,
 )
+
+if TYPE_CHECKING:
+    from fullon.identity.store import Connection
 
 
 async def _present_keys(stores: Stores) -> None:
@@ -100,9 +106,9 @@ async def register(body: Registration, request: Request, stores: Stores) -> Regi
     if mail == stores.settings.admin_mail.lower():
         raise MailTaken
     password_hash = await passwords.hash_password(body.password.get_secret_value())
-    async with stores.transaction() as connection:
+    async with act(stores, None, "register") as doing:
         user = await users.create(
-            connection,
+            doing.connection,
             stores.clock,
             mail=mail,
             password_hash=password_hash,
@@ -110,6 +116,7 @@ async def register(body: Registration, request: Request, stores: Stores) -> Regi
             name=body.name,
             lastname=body.lastname,
         )
+        doing.actor, doing.subject = str(user.uid), f"user {user.uid}"
     return RegistrationAnswer(uid=user.uid, mail=user.mail, name=user.name, lastname=user.lastname, role=user.role)
 
 
@@ -121,8 +128,8 @@ async def register(body: Registration, request: Request, stores: Stores) -> Regi
     responses=responses(401, 403),
 )
 async def logout(caller: Annotated[Identity, Depends(require_login("Logging out"))], stores: Stores) -> LogoutAnswer:
-    async with stores.transaction() as connection:
-        change = await sessions.revoke(connection, stores.clock, [caller.session], "logged out")
+    async with act(stores, caller, "logout", f"session {caller.session}") as doing:
+        change = await sessions.revoke(doing.connection, stores.clock, [caller.session], "logged out")
     await stores.principals.announce(change)
     return LogoutAnswer(session=caller.session, ended=bool(change.ended))
 
@@ -160,6 +167,11 @@ async def change_password(
     caller: Annotated[Identity, Depends(require_login("Changing the password"))],
     stores: Stores,
 ) -> PasswordAnswer:
+    @asynccontextmanager
+    async def on_the_trail() -> AsyncIterator[Connection]:
+        async with act(stores, caller, "change_password", f"user {caller.user_id}") as doing:
+            yield doing.connection
+
     change = await _login(stores).change_password(
         caller.user_id,
         caller.mail,
@@ -167,6 +179,7 @@ async def change_password(
         body.old.get_secret_value(),
         body.new.get_secret_value(),
         _origin(request),
+        on_the_trail,
     )
     await stores.principals.announce(change)
     return PasswordAnswer(sessions_ended=len(change.ended))

@@ -9,6 +9,7 @@ from fullon.runtime.http import create_app
 from functions.orm.routes import (
     accounts,
     api_keys,
+    audit,
     bot_feeds,
     bot_records,
     bots,
@@ -34,12 +35,12 @@ ROUTES = (
     trades,
     trade_entries,
     views,
+    audit,
 )
 
 
 def create(container: Container) -> FastAPI:
     """The app over ``container``."""
     routers = [each.router for each in ROUTES]
-    return create_app(
-        "orm", "Users, API keys, accounts, exchanges, symbols, bots, strategies, trades, dashboards", container, *routers
-    )
+    purpose = "Users, API keys, accounts, exchanges, symbols, bots, strategies, trades, dashboards, audit"
+    return create_app("orm", purpose, container, *routers)

@@ -221,6 +221,7 @@ async def test_an_answer_that_came_too_late_is_not_taken_for_the_next_one(
 
     monkeypatch.setattr("fullon.market.cache.COMMAND_SECONDS", 0.05)
     monkeypatch.setattr("fullon.identity.cache.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("fullon.runtime.rate_limits.ANSWER_SECONDS", 0.05)
     await container.valkey.client_pause(400)
     late = await reader.get(path)
     monkeypatch.undo()

@@ -15,10 +15,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisClusterException, RedisError
 
 from fullon.fleet import cache as fleet
+from fullon.identity.model import Kind
+from fullon.kernel.clock import SystemClock
 from fullon.kernel.errors import Unavailable
 from fullon.market import keys
 from fullon.market.live_cache import LiveCache
 from fullon.runtime.container import Container
+from fullon.runtime.rate_limits import RateLimits, TooManyRequests
 from fullon.runtime.settings import Settings
 from fullon.runtime.valkey import Cluster, connect
 from fullon.streams import cache as streams
@@ -26,6 +29,7 @@ from fullon.streams.model import TRADES
 from functions.health import probes
 from local.ports import free_port
 from local.stores.valkey import SLOTS, Valkey
+from tests.api.callers import identity
 from tests.local.platform import until
 from tests.servers import end, running_valkey, short_directory
 from tests.store.test_live_values_write import TICK
@@ -195,3 +199,15 @@ async def test_everything_goes_on_after_the_node_was_stopped_and_started() -> No
             await case.trade(2)
             await case.hears(lambda frames: numbers(updates(frames)) == [1, 2])
             await stopped(tasks)
+
+
+async def test_budgets_are_counted_in_one_slot(cluster: Redis) -> None:
+    limits = RateLimits(SystemClock())
+    settings = Settings(environment="local", rate_limit_user_reads=5, rate_limit_key_reads=3)
+    caller = identity(kind=Kind.API_KEY)
+
+    left = [await limits.take(cluster, settings, caller, writes=False) for _ in range(3)]
+
+    assert [budget and (budget.limit, budget.remaining) for budget in left] == [(3, 2), (3, 1), (3, 0)]
+    with pytest.raises(TooManyRequests):
+        await limits.take(cluster, settings, caller, writes=False)

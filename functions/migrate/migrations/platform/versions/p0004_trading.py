@@ -321,12 +321,18 @@ CREATE TABLE idempotency_keys (
     key text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
     operation text NOT NULL,
     request_hash bytea NOT NULL,
+    claim uuid NOT NULL,
+    took_effect boolean NOT NULL DEFAULT false,
     status integer,
     headers jsonb,
     body bytea,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (uid, key)
 );
+COMMENT ON COLUMN idempotency_keys.key IS 'SHA-256 of what the client sent, in hex.';
+COMMENT ON COLUMN idempotency_keys.claim IS 'Tells the call that executes from one whose time was over.';
+COMMENT ON COLUMN idempotency_keys.took_effect IS 'Set in the transaction of the change.';
+COMMENT ON COLUMN idempotency_keys.body IS 'NULL when the answer is shown once.';
 COMMENT ON COLUMN idempotency_keys.status IS 'NULL while the first call is under way.';
 CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
 CREATE TABLE outbox (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fullon.audit.model import GENESIS, Entry, canonical
@@ -56,6 +57,38 @@ async def latest(connection: Connection, limit: int) -> list[Entry]:
     """The newest entries first."""
     query = f"SELECT {_COLUMNS} FROM audit ORDER BY sequence DESC LIMIT $1"  # noqa: S608 - constant columns
     return [_entry(row) for row in await connection.fetch(query, limit)]
+
+
+async def search(
+    connection: Connection,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    subject: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[Entry]:
+    """Entries, the newest first.
+
+    Args:
+        subject: the whole of it, or its beginning up to a space (``bot``).
+        since: at this time or later; ``until`` is earlier than that.
+        before: only those with a smaller number.
+    """
+    conditions = {
+        "actor = $%d": actor,
+        "action = $%d": action,
+        "(subject = $%d OR starts_with(subject, $%d || ' '))": subject,
+        "at >= $%d": since,
+        "at < $%d": until,
+        "sequence < $%d": before,
+    }
+    given = {condition: value for condition, value in conditions.items() if value is not None}
+    where = " AND ".join(each.replace("%d", str(place)) for place, each in enumerate(given, start=2)) or "true"
+    query = f"SELECT {_COLUMNS} FROM audit WHERE {where} ORDER BY sequence DESC LIMIT $1"  # noqa: S608 - constants
+    return [_entry(row) for row in await connection.fetch(query, limit, *given.values())]
 
 
 def _entry(row: asyncpg.Record) -> Entry:

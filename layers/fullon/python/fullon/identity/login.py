@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -71,9 +71,20 @@ class Login:
         return pair
 
     async def change_password(
-        self, uid: UUID, mail: str, session: UUID, old: str, new: str, origin: Origin
+        self,
+        uid: UUID,
+        mail: str,
+        session: UUID,
+        old: str,
+        new: str,
+        origin: Origin,
+        transaction: Connections | None = None,
     ) -> StandingChange:
         """Replace a user's password and end their other sessions.
+
+        Args:
+            transaction: opens the transaction in which that is done, once the old password is known to be right; None
+                for a plain one.
 
         Returns:
             What to announce: the sessions that ended.
@@ -90,7 +101,7 @@ class Login:
         if not (await passwords.verify(stored, old)).is_right:
             raise WrongPassword
         new_hash = await passwords.hash_password(new, "new")
-        async with self._connection() as connection, connection.transaction():
+        async with (transaction or self._transaction)() as connection:
             replaced = await connection.fetchval(
                 "UPDATE users SET password_hash = $3, updated_at = $4 WHERE uid = $1 AND password_hash = $2"
                 " RETURNING uid",
@@ -103,6 +114,11 @@ class Login:
                 raise WrongPassword
             await self._throttle.clear(connection, attempt)
             return await sessions.revoke_all(connection, self._clock, uid, "password changed", but=session)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with self._connection() as connection, connection.transaction():
+            yield connection
 
 
 def _account(name: str) -> str:

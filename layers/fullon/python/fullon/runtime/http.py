@@ -20,13 +20,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from fullon.identity.errors import LoginRequired, SessionEnded
+from fullon.identity.errors import LoginRequired
 from fullon.identity.model import Identity, Kind, Role, Scope
 from fullon.kernel.clock import Clock
 from fullon.kernel.errors import Forbidden, FullonError, Invalid, LimitExceeded, Unauthenticated, Unavailable
 from fullon.kernel.ids import new_id
-from fullon.runtime import logging, metrics, tracing
+from fullon.runtime import calls, logging, metrics, tracing
 from fullon.runtime.container import DATABASE_DOWN, Container
+from fullon.runtime.idempotency import InFlight
 from fullon.runtime.problems import CONTENT_TYPE, problem, responses, status_of
 
 Message = MutableMapping[str, Any]
@@ -75,6 +76,7 @@ def create_app(name: str, title: str, container: Container, *routers: APIRouter,
     for kind in DATABASE_DOWN:
         # Outside a store's own block only a broken connection means the database: a missing file is an error of ours.
         app.add_exception_handler(ConnectionError if kind is OSError else kind, _on_database_down)
+    app.add_middleware(calls.Calls, container=container, name=name, refuse=_refuse)
     app.add_middleware(Edge, clock=container.clock, component=name)
     return app
 
@@ -149,16 +151,10 @@ async def current_identity(request: Request) -> Identity:
     Raises:
         Unauthenticated: there is no such context, or the session, key or user has ended since.
     """
-    event = request.scope.get("aws.event") or {}
-    try:
-        context = event["requestContext"]["authorizer"]["lambda"]
-        identity = Identity.from_context(context)
-    except (KeyError, TypeError, ValueError) as error:
-        raise Unauthenticated("This needs a bearer token or an API key.") from error
-    container = await get_container(request)
-    if identity.expires_at <= container.clock.now():
-        raise SessionEnded
-    identity = await container.principals.confirm(identity)
+    presented = calls.presented(request.scope)
+    if presented is None:
+        raise Unauthenticated("This needs a bearer token or an API key.")
+    identity = await calls.confirmed(request.scope, await get_container(request), presented)
     logging.bind(user_id=str(identity.user_id))
     return identity
 
@@ -248,11 +244,15 @@ def _answer(
     return Response(body, status_code=status, media_type=CONTENT_TYPE, headers=headers)
 
 
+async def _refuse(scope: Message, error: FullonError) -> Response:
+    return await _on_error(Request(scope), error)
+
+
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FullonError)
     status = status_of(error)
     headers: dict[str, str] = {}
-    if isinstance(error, LimitExceeded | Unavailable):
+    if isinstance(error, LimitExceeded | Unavailable | InFlight):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, LimitExceeded) and "limit" in error.facts:
         add_headers(

@@ -72,6 +72,12 @@ class Settings(BaseSettings):
     kms_key_id: str | None = None
     """ARN, id or alias of the key of AWS KMS that seals the keys of exchange accounts."""
     services_to_auto_start: Annotated[tuple[str, ...], NoDecode] = ("streamer",)
+    rate_limit_user_reads: int = Field(6000, ge=0)
+    """Requests in a minute that a user may make, and at once; 0 for no limit. Keys are counted for their user too."""
+    rate_limit_user_writes: int = Field(1200, ge=0)
+    rate_limit_key_reads: int = Field(3000, ge=0)
+    """As above, of one API key."""
+    rate_limit_key_writes: int = Field(600, ge=0)
     #: What the content network in front sends with each request, and nobody else knows; without it no header is
     #: believed to say where a caller sits.
     origin_secret: SecretStr | None = None

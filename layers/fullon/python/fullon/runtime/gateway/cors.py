@@ -14,8 +14,8 @@ from fullon.runtime.gateway.responses import Headers, HttpResponse
 _METHODS = b"GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS"
 _REQUEST_HEADERS = b"authorization,content-type,if-none-match,idempotency-key,x-api-key,x-request-id"
 _EXPOSED_HEADERS = (
-    b"apigw-requestid,content-disposition,etag,ratelimit-limit,ratelimit-remaining,ratelimit-reset,"
-    b"retry-after,x-request-id"
+    b"apigw-requestid,content-disposition,etag,idempotency-replayed,ratelimit-limit,ratelimit-remaining,"
+    b"ratelimit-reset,retry-after,x-request-id"
 )
 _MAX_AGE_SECONDS = b"600"
 _PREFIX = b"access-control-"
