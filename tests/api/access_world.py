@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -15,13 +16,18 @@ from fastapi import FastAPI
 from fullon.bots import store as bots
 from fullon.identity import passwords
 from fullon.identity.model import Identity, Kind, Role, Scope
+from fullon.orders import ledger
+from fullon.orders.model import Fill, FillSource, Side
 from fullon.runtime.container import Container
 from fullon.strategies import catalogue
+from fullon.venues import accounts
+from fullon.venues.account import Keys
+from fullon.venues.sealing import Binding
 from tests.identities import PASSWORD
 from tests.people import a_session, a_venue
 from tools import documents
 
-IDS = ("bot_id", "str_id", "ex_id", "feed_id", "sim_id", "key_id")
+IDS = ("bot_id", "str_id", "ex_id", "feed_id", "sim_id", "key_id", "trade_id")
 
 
 @cache
@@ -161,6 +167,7 @@ async def a_world(container: Container) -> World:
     special: dict[tuple[str, str], Any] = {
         ("GET /docs/assets/{name}", "name"): "pages.css",
         ("POST /api/v1/auth/login", "mail"): owner.mail,
+        ("GET /api/v1/orm/exchanges/id-by-name", "name"): f"account {first['mark']}",
         ("GET /api/v1/orm/users/by-email/{mail}", "mail"): owner.mail,
         ("POST /api/v1/orm/api_keys/me", "scopes"): ["read"],
         ("PATCH /api/v1/orm/strategies/bot-strategies/{str_id}/params", "parameters"): {"kind": "sma"},
@@ -179,16 +186,19 @@ _ROLES = {"foreign": Role.TRADER, "viewer": Role.VIEWER, "owner": Role.TRADER, "
 
 
 async def _belongings(container: Container, connection: Any, owner: Identity) -> dict[str, Any]:
-    """An account, a bot that trades on it with a strategy and a feed, a log line, a simulation and a key."""
+    """An account, a bot that trades on it with a strategy and a feed, a log line, a simulation, a fill and a key."""
     uid, mark = owner.user_id, uuid4().hex[:12]
-    ex_id, str_id, feed_id, sim_id = (uuid4() for _ in range(4))
-    await connection.execute(
-        "INSERT INTO exchanges (ex_id, uid, cat_ex_id, name, key_hint, sealed, data_key, master_key_id, created_at,"
-        " updated_at) SELECT $1, $2, cat_ex_id, $3, 'abcd', '-', '-', 'test', now(), now() FROM cat_exchanges"
-        " WHERE name = 'paper'",
-        ex_id,
-        uid,
-        f"account {mark}",
+    str_id, feed_id, sim_id, trade_id = (uuid4() for _ in range(4))
+    binding = Binding(uid, uuid4())
+    ex_id = binding.ex_id
+    await accounts.add(
+        connection,
+        container.clock,
+        binding,
+        await container.seals.seal(binding, Keys(f"key-{mark}", f"secret-{mark}").to_bytes()),
+        cat_ex_id=await connection.fetchval("SELECT cat_ex_id FROM cat_exchanges WHERE name = 'paper'"),
+        name=f"account {mark}",
+        key_hint="abcd",
     )
     bot = await bots.add(
         connection, container.clock, uid, name=f"bot {mark}", active=False, dry_run=True, note=f"note {mark}"
@@ -224,9 +234,11 @@ async def _belongings(container: Container, connection: Any, owner: Identity) ->
             uid,
             bot.bot_id,
         )
+    await ledger.record(connection, container.clock.now(), [await _fill(connection, container, binding, trade_id)])
     key = await _key(connection, uid)
     return {
         "mark": mark,
+        "trade_id": trade_id,
         "ex_id": ex_id,
         "bot_id": bot.bot_id,
         "str_id": str_id,
@@ -234,6 +246,30 @@ async def _belongings(container: Container, connection: Any, owner: Identity) ->
         "sim_id": sim_id,
         "key_id": key.session,
     }
+
+
+async def _fill(connection: Any, container: Container, binding: Binding, fill_id: UUID) -> Fill:
+    """One that was entered by hand."""
+    return Fill(
+        fill_id=fill_id,
+        uid=binding.uid,
+        ex_id=binding.ex_id,
+        order_id=None,
+        bot_id=None,
+        symbol_id=await connection.fetchval("SELECT symbol_id FROM symbols WHERE symbol = 'BTC/USDT'"),
+        symbol="BTC/USDT",
+        side=Side.BUY,
+        source=FillSource.MANUAL,
+        venue_trade_id=f"manual:{fill_id}",
+        venue_order_id=None,
+        price=Decimal(100),
+        volume=Decimal(1),
+        fee=Decimal(0),
+        fee_currency="USDT",
+        fee_quote=None,
+        maker=None,
+        at=container.clock.now(),
+    )
 
 
 async def _key(connection: Any, uid: UUID) -> Identity:
