@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, fields
 from local.errors import MachineProblem
 from local.home import Home, cannot_write, read_mapping, write_private
 
+#: Who the demo accounts and bots belong to.
+TRADER_MAIL = "trader@fullon"
+
 
 @dataclass(frozen=True, repr=False)
 class Credentials:

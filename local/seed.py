@@ -27,8 +27,7 @@ from fullon.kernel.ids import new_token
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
 from local import seed_accounts, seed_venues
-
-TRADER_MAIL = "trader@fullon"
+from local.credentials import TRADER_MAIL
 
 
 async def sow(container: Container, environment: Mapping[str, str]) -> dict[str, Any]:

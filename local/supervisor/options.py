@@ -19,7 +19,6 @@ class Options:
     paper_speed: float
     paper_control: bool
     admin_mail: str
-    admin_password: str | None = field(repr=False)
     candles_database: str
     database_url: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
@@ -38,7 +37,6 @@ class Options:
             paper_speed=_speed(environment.get("FULLON_PAPER_SPEED") or "1"),
             paper_control=environment.get("FULLON_PAPER_CONTROL", "") in {"1", "true"},
             admin_mail=environment.get("ADMIN_MAIL") or "admin@fullon",
-            admin_password=environment.get("FULLON_ADMIN_PASSWORD") or None,
             candles_database=environment.get("DB_OHLCV_NAME") or "fullon_ohlcv",
             database_url=_address(environment, "DATABASE_URL", {"postgresql", "postgres"}, path=True),
             redis_url=_address(environment, "REDIS_URL", {"redis", "rediss", "valkey", "valkeys"}, path=False),

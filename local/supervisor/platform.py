@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from fullon.kernel.clock import SystemClock
 from local import ports as port_choice
-from local.credentials import Credentials, password
+from local.credentials import TRADER_MAIL, Credentials, password
 from local.errors import MachineProblem
 from local.home import Home, HomeLock, cannot_write, read_mapping, write_private
 from local.supervisor import databases, logfiles, orphans, parts, preflight, state
@@ -45,7 +45,7 @@ class Platform:
         self._state: state.RunState | None = None
         self._instance = ""
         self._stopping = False
-        self._unshown_password: str | None = None
+        self._unshown_passwords: dict[str, str] = {}
 
     async def run(self, stop: asyncio.Event, force: asyncio.Event) -> int:
         """Start everything, then serve until `stop` is set; `force` cuts the stopping short.
@@ -94,25 +94,24 @@ class Platform:
         )  # fmt: skip
         environment = observed(environment, self._home)
         self._instance = credentials.instance
-        login = await self._start_parts(options, ports, stores, environment)
+        logins = await self._start_parts(options, ports, stores, environment)
         self._state.phase = "running"
         self._state.save()
-        self._unshown_password = None
+        self._unshown_passwords = {}
         seconds = asyncio.get_running_loop().time() - began
         self._report.table(
-            {**addresses(options), "Log in": f"{options.admin_mail}, password {login}", "Data": str(self._home.path)},
+            {**addresses(options), **logins, "Data": str(self._home.path)},
             f"Up after {seconds:.1f} s. `fullon status`, `fullon logs -f`; Ctrl-C stops everything.",
         )
 
     async def _start_parts(
         self, options: Options, ports: dict[str, int], stores: _Stores, environment: dict[str, str]
-    ) -> str:
-        """Start everything and return what to say about the administrator's password."""
-        login = ""
+    ) -> dict[str, str]:
+        """Start everything and return what to say about logging in."""
+        logins: dict[str, str] = {}
 
         async def seed() -> None:
-            nonlocal login
-            login = await self._seed(options, stores, environment)
+            logins.update(await self._seed(options, stores, environment))
             await self._become_ready(options.port)
 
         async def daemons() -> None:
@@ -138,7 +137,7 @@ class Platform:
                 all_parts.create_task(self._start_part(gateway))
         except BaseExceptionGroup as group:
             raise _first(group) from group
-        return login
+        return logins
 
     def _paper(self, options: Options, port: int, environment: dict[str, str]) -> Part:
         session = session_of(self._home, options.paper_speed, SystemClock())
@@ -165,21 +164,30 @@ class Platform:
                 await databases.migrate(environment)
                 details.append("migrated")
 
-    async def _seed(self, options: Options, stores: _Stores, environment: dict[str, str]) -> str:
-        """Sow what a new platform needs; returns what to say about the administrator's password."""
-        known = await databases.has_user(stores.database_url, options.admin_mail)
-        if known and stores.is_embedded and databases.is_seeded(self._home):
-            return "as set at the first start"
+    async def _seed(self, options: Options, stores: _Stores, environment: dict[str, str]) -> dict[str, str]:
+        """Sow what a new platform needs; returns what to say about logging in, by label."""
+        people = {
+            "Log in": (options.admin_mail, "FULLON_ADMIN_PASSWORD"),
+            "As trader": (TRADER_MAIL, "FULLON_TRADER_PASSWORD"),
+        }
+        new = {
+            label: (mail, variable)
+            for label, (mail, variable) in people.items()
+            if not await databases.has_user(stores.database_url, mail)
+        }
+        said = {"Log in": f"{options.admin_mail}, password as set at the first start"}
+        if "Log in" not in new and stores.is_embedded and databases.is_seeded(self._home):
+            return said
+        given = {name: value for name in FOR_THE_SEED if (value := self._inherited.get(name))}
+        for label, (mail, variable) in new.items():
+            if given.get(variable):
+                said[label] = f"{mail}, password as set by {variable}"
+            else:
+                given[variable] = self._unshown_passwords[mail] = password()
+                said[label] = f"{mail}, password {given[variable]} (shown this once)"
         with self._report.step("Seed"):
-            offered = options.admin_password or password()
-            given = {name: value for name in FOR_THE_SEED if (value := self._inherited.get(name))}
-            await databases.seed(self._home, {**environment, **given, "FULLON_ADMIN_PASSWORD": offered})
-        if known:
-            return "as set at the first start"
-        if options.admin_password:
-            return "as set by FULLON_ADMIN_PASSWORD"
-        self._unshown_password = offered
-        return f"{offered} (shown this once)"
+            await databases.seed(self._home, {**environment, **given})
+        return said
 
     async def _become_ready(self, port: int) -> None:
         with self._report.step("Ready"):
@@ -213,8 +221,8 @@ class Platform:
     async def _stop(self, force: asyncio.Event) -> None:
         self._stopping = True
         self._report.quiet()
-        if self._unshown_password is not None:
-            self._report.note(f"The administrator was made with the password {self._unshown_password}")
+        for mail, unshown in self._unshown_passwords.items():
+            self._report.note(f"{mail} was made with the password {unshown}")
         if self._children:
             self._report.note("Stopping…")
         polite = asyncio.create_task(self._stop_children(), name="stop the children")

@@ -215,6 +215,14 @@ async def test_fields_that_are_not_ones_own_to_set_are_refused(
         assert {item["field"] for item in answer.json()["errors"]} == {field}
 
 
+async def test_what_is_wrong_with_a_field_is_said_in_words_for_people(container: Container, trader: Identity) -> None:
+    body = {"cat_ex_id": await number_of(container, "paper"), "name": "x", "api_key": "short", "api_secret": API_SECRET}
+
+    answer = await call(container, trader, "POST", ACCOUNTS, body)
+
+    assert answer.json()["errors"] == [{"field": "api_key", "message": "must have at least 8 characters"}]
+
+
 async def test_nobody_says_whose_an_account_is(container: Container, trader: Identity) -> None:
     other = await stored_identity(container)
     number = await number_of(container, "paper")

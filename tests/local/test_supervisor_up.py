@@ -126,6 +126,7 @@ def test_one_start_serves_and_one_signal_leaves_nothing(run: Run) -> None:
     run.wait_until_up()
     ready = httpx2.get(f"http://127.0.0.1:{run.port}/health/ready", timeout=10)
     password = re.search(r"Log in\s+admin@fullon, password (\S+) \(shown this once\)", run.output)
+    of_trader = re.search(r"As trader\s+trader@fullon, password (\S+) \(shown this once\)", run.output)
     family = run.family()
     modes = {path.name: path.stat().st_mode & 0o777 for path in (run.home.secrets, run.home.state)}
     listening = {
@@ -144,6 +145,7 @@ def test_one_start_serves_and_one_signal_leaves_nothing(run: Run) -> None:
 
     assert ready.status_code == 200
     assert password is not None
+    assert of_trader is not None
     assert modes == {"secrets.json": 0o600, "state.json": 0o600}
     assert listening == {"127.0.0.1"}
     assert len(family) >= 6
@@ -153,16 +155,18 @@ def test_one_start_serves_and_one_signal_leaves_nothing(run: Run) -> None:
     assert not run.home.lock.exists()
     assert not run.home.state.exists()
     assert "Traceback" not in run.output
-    # The password works, is printed at the first start only and is in no file of the home.
+    # The passwords work, are printed at the first start only and are in no file of the home.
     run.start()
     run.wait_until_up()
-    login = {"username": "admin@fullon", "password": password[1]}
-    answer = httpx2.post(f"http://127.0.0.1:{run.port}/api/v1/auth/login", data=login, timeout=20)
-    assert answer.status_code == 200, answer.text
-    assert "password as set at the first start" in run.output
-    assert password[1] in said_once
     files = [path for path in run.home.path.rglob("*") if path.is_file() and path.suffix in {".json", ".log", ".conf"}]
-    assert not [path for path in files if password[1] in path.read_text(errors="replace")]
+    for mail, its in (("admin@fullon", password[1]), ("trader@fullon", of_trader[1])):
+        login = {"username": mail, "password": its}
+        answer = httpx2.post(f"http://127.0.0.1:{run.port}/api/v1/auth/login", data=login, timeout=20)
+        assert answer.status_code == 200, answer.text
+        assert its in said_once
+        assert its not in run.output
+        assert not [path for path in files if its in path.read_text(errors="replace")]
+    assert "password as set at the first start" in run.output
 
 
 def test_after_a_kill_of_the_supervisor_the_next_start_ends_the_orphans_and_keeps_the_data(run: Run) -> None:

@@ -274,7 +274,7 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     fields: dict[str, str] = {}
     for item in error.errors():
         place = ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])
-        fields[place] = str(item["msg"])
+        fields[place] = str(item["msg"]).removeprefix("Value error, ")
     detail = f"The request is not valid: {', '.join(fields)}."
     return _answer(422, "invalid", detail, request.state.request_id, fields)
 
