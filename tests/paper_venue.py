@@ -19,7 +19,7 @@ import pytest
 from fullon.kernel.errors import FullonError
 from local import demo_data
 
-START_SECONDS = 20.0
+START_SECONDS = 90.0
 STOP_SECONDS = 10.0
 SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
 
@@ -88,7 +88,7 @@ def recording() -> Path:
         pytest.skip(f"the recorded minutes are not reachable: {error.detail}")
 
 
-def deadline(seconds: float = 20.0) -> Iterator[None]:
+def deadline(seconds: float = 90.0) -> Iterator[None]:
     """Turns of a loop that waits for something: ends the test when ``seconds`` have passed without it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

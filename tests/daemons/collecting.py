@@ -116,13 +116,13 @@ class Stage:
         request = urllib.request.Request(
             self.venue.control, json.dumps(fault).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert answer.status == 200
 
     def asked(self, path: str, **query: object) -> Any:
         """The venue's own answer."""
         address = f"{self.venue.url}/api/v3/{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(address, timeout=20) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             return json.load(answer)
 
     def venue_minutes(self, symbol: str, start: int, end: int) -> list[Bar]:

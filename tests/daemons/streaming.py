@@ -60,7 +60,7 @@ class Client:
         """The next frame."""
         return self.early.pop(0) if self.early else await self._receive()
 
-    async def _receive(self, seconds: float = 20) -> dict[str, Any]:
+    async def _receive(self, seconds: float = 60) -> dict[str, Any]:
         async with asyncio.timeout(seconds):
             found: dict[str, Any] = json.loads(await self.socket.recv())
         return found
@@ -177,7 +177,7 @@ async def end(process: Process, how: signal.Signals = signal.SIGTERM) -> int:
     """Stop a process and wait for it."""
     if process.returncode is None:
         process.send_signal(how)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         return await process.wait()
 
 

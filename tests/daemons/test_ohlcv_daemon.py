@@ -80,14 +80,14 @@ async def test_history_and_live_minutes_are_the_venues(streams: str, made: Stage
     for symbol in (BTC, ETH):
         await hours_and_days_are_exact(made, symbol)
         await told_once_and_in_order(made, symbol)
-    assert await asyncio.to_thread(daemon.stop, 10) == 0
+    assert await asyncio.to_thread(daemon.stop, 60) == 0
     assert not [line for line in daemon.lines() if line["level"] in {"error", "critical"}]
 
 
 async def test_live_bars_of_every_timeframe_are_what_their_minutes_say(made: Stage) -> None:
     daemon = await collecting(made, backtest=1)
     made.control(streams_silent=True)  # what is in Valkey stands still after this, and so does what the test reads
-    await asyncio.to_thread(daemon.stop, 10)
+    await asyncio.to_thread(daemon.stop, 60)
 
     minutes = await made.minutes(BTC)
     async with made.valkey() as valkey:
@@ -131,7 +131,7 @@ async def test_published_bars_are_said_to_be_final_once_and_nothing_follows_them
     async with made.valkey() as valkey:
         feed = valkey.pubsub()
         await feed.subscribe(keys.BARS_CHANNEL)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while sum(bar.final and timeframe == "1m" for _, timeframe, bar in heard) < 8:
                 message = await feed.get_message(ignore_subscribe_messages=True, timeout=1)
                 for entry in orjson.loads(message["data"]) if message else []:

@@ -196,7 +196,7 @@ async def test_a_new_streamer_takes_over_with_a_snapshot(how: signal.Signals, st
         await price_reaches(streaming, client, "1")
         await streaming.restart_streamer(how)
         await streaming.tick(price="2")
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             # What the one before had pushed already may come first.
             [snapshot] = await client.pushed(1, "snapshot")
 

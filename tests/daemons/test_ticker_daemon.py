@@ -84,7 +84,7 @@ async def test_changes_are_published_in_batches_of_ticks(made: Stage) -> None:
         await feed.subscribe(keys.TICKERS_CHANNEL)
 
         made.start("ticker")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(heard) < 40:
                 message = await feed.get_message(ignore_subscribe_messages=True, timeout=1)
                 heard += orjson.loads(message["data"]) if message else []
@@ -111,7 +111,7 @@ async def test_it_reports_the_work_it_does_and_ends_in_time(made: Stage) -> None
         return said.get("status") == "running" and said["work"] > 3
 
     await until(running, what="a heartbeat of work")
-    code = await asyncio.to_thread(daemon.stop, 10)
+    code = await asyncio.to_thread(daemon.stop, 60)
 
     assert code == 0
     assert (await record())["status"] == "stopped"
@@ -201,7 +201,7 @@ async def test_another_instance_waits_and_takes_over_from_one_that_was_killed(ma
 
     first.kill()
 
-    await until(lambda: second.said("lease won"), 40)
+    await until(lambda: second.said("lease won"), 90)
     await changing(made)
     rows = await made.query("SELECT fence FROM leases WHERE name = 'daemon:ticker'", database="platform")
     assert rows[0]["fence"] == 2

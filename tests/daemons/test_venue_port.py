@@ -55,11 +55,11 @@ async def data(request: pytest.FixtureRequest, venue: RunningVenue) -> AsyncIter
 
 def control(venue: RunningVenue, **fault: Any) -> None:
     body = urllib.request.Request(venue.control, json.dumps(fault).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(body, timeout=10) as answer:
+    with urllib.request.urlopen(body, timeout=60) as answer:
         assert answer.status == 200
 
 
-async def gathered(stream: Stream[Item], enough: int, seconds: float = 30) -> list[Item]:
+async def gathered(stream: Stream[Item], enough: int, seconds: float = 60) -> list[Item]:
     items: list[Item] = []
     async with asyncio.timeout(seconds), aclosing(stream):
         async for batch in stream:
@@ -133,7 +133,7 @@ async def test_a_dropped_connection_ends_the_stream(data: MarketData, venue: Run
     stream = data.stream_trades(SYMBOLS)
 
     with pytest.raises(VenueDown):
-        async with asyncio.timeout(30), aclosing(stream):
+        async with asyncio.timeout(60), aclosing(stream):
             async for _ in stream:
                 control(venue, disconnect=True)
 

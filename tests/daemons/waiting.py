@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30, what: str = "it") -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 90, what: str = "it") -> None:
     """Wait until ``condition`` holds; the test fails when it does not within ``seconds``."""
     end = time.monotonic() + seconds
     for _ in iter(lambda: time.monotonic() < end, False):

@@ -123,7 +123,7 @@ def daemon_below(endpoint: psutil.Process, name: str) -> psutil.Process:
     raise LookupError(f"no process runs daemons.{name}")
 
 
-async def until(condition: Any, seconds: float = 30, what: str = "the condition") -> Any:
+async def until(condition: Any, seconds: float = 90, what: str = "the condition") -> Any:
     """Await ``condition()`` repeatedly until it is true; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:
@@ -182,9 +182,9 @@ def running_platform(extra: Mapping[str, str] | None = None, seconds: float = 90
                 family = psutil.Process(process.pid).children(recursive=True)
                 process.send_signal(signal.SIGTERM)
                 try:
-                    process.wait(20)
+                    process.wait(60)
                 finally:
-                    _, alive = psutil.wait_procs(family, timeout=5)
+                    _, alive = psutil.wait_procs(family, timeout=30)
                     for left in alive:
                         left.kill()
                 assert not alive, f"left behind: {alive}"

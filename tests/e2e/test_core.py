@@ -89,7 +89,7 @@ async def test_candles_are_collected_and_served(collecting: Platform, admin: htt
     async def newer() -> bool:
         return bool((await admin.get(CANDLES)).json()["items"][-1]["time"] > first[-1]["time"])
 
-    await until(newer, 30, "newer candles")
+    await until(newer, 90, "newer candles")
 
 
 async def test_an_admin_stops_and_starts_a_service(collecting: Platform, admin: httpx2.AsyncClient) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +73,7 @@ async def newest(client: httpx2.AsyncClient) -> int:
     return to_milliseconds(datetime.fromisoformat(items[-1]["time"])) if items else 0
 
 
-async def caught_up_after(client: httpx2.AsyncClient, moment: int, seconds: float = 60) -> None:
+async def caught_up_after(client: httpx2.AsyncClient, moment: int, seconds: float = 90) -> None:
     async def later() -> bool:
         return await newest(client) > moment
 
@@ -89,7 +88,7 @@ async def no_difference(platform: Platform, client: httpx2.AsyncClient, start: i
     async def same() -> bool:
         return await stored(client, "1m", start, end) == truth
 
-    await until(same, 45, "stored minutes equal the venue's")
+    await until(same, 90, "stored minutes equal the venue's")
 
 
 async def test_every_stored_minute_equals_the_venues_and_every_timeframe_its_minutes(
@@ -100,13 +99,15 @@ async def test_every_stored_minute_equals_the_venues_and_every_timeframe_its_min
 
     await no_difference(collecting, admin, start, end)
 
-    minutes = await stored(admin, "1m", start, end)
+    minutes = await stored(admin, "1m", start, end)  # one for each minute, as was just found
     for timeframe in Timeframe:
         first, last = timeframe.next(start), timeframe.floor(end)
         bars = await stored(admin, timeframe.value, first, last) if first < last else []
         for bar in bars:
             opened = int(bar[0])
-            inside = [row for row in minutes if opened <= row[0] < timeframe.next(opened)]
+            inside = minutes[(opened - start) // 60_000 : (timeframe.next(opened) - start) // 60_000]
+            assert inside[0][0] == opened
+            assert inside[-1][0] == timeframe.next(opened) - 60_000
             assert bar[1:5] == [
                 inside[0][1],
                 max(row[2] for row in inside),
@@ -149,8 +150,5 @@ async def test_an_outage_of_the_venue_heals_by_itself(
 
 async def test_candles_grow_while_one_watches(collecting: Platform, admin: httpx2.AsyncClient) -> None:
     first = await newest(admin)
-    started = time.monotonic()
 
     await caught_up_after(admin, first)
-
-    assert time.monotonic() - started < 60

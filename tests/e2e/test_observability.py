@@ -105,7 +105,7 @@ async def test_a_subscription_is_one_trace_from_the_socket_to_its_first_push(
                 return line, pushed[0]
         return None
 
-    function, daemon = await until(begun, 20, "the same trace in the function and in the streamer")
+    function, daemon = await until(begun, 90, "the same trace in the function and in the streamer")
 
     assert daemon["event"] == "subscriptions begun"
     assert (daemon["connection_id"], daemon["user_id"]) == (function["connection_id"], function["user_id"])
@@ -119,7 +119,7 @@ async def test_a_subscription_is_one_trace_from_the_socket_to_its_first_push(
             ("streamer", "first push tickers"),
         } <= names
 
-    await until(pushed, 20, "a span of the first push")
+    await until(pushed, 90, "a span of the first push")
 
 
 async def test_what_functions_and_daemons_measure_is_shown(
@@ -139,7 +139,7 @@ async def test_what_functions_and_daemons_measure_is_shown(
         }
         return figures if wanted <= figures.keys() else None
 
-    figures = await until(measured, 40, "metrics of functions and daemons")
+    figures = await until(measured, 90, "metrics of functions and daemons")
 
     assert figures["services", "Requests"]["total"] >= 1
     assert 0 < figures["services", "Latency"]["p50"] <= figures["services", "Latency"]["p99"]

@@ -187,7 +187,7 @@ async def test_a_trader_may_not_subscribe_to_processes(collecting: Platform) -> 
     async with collecting.socket(token) as socket:
         await socket.send(json.dumps({"action": "subscribe", "channel": "processes", "request_id": "1"}))
 
-        answer = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        answer = json.loads(await asyncio.wait_for(socket.recv(), 60))
 
     assert (answer["type"], answer["status"]) == ("error", 403)
 

@@ -19,7 +19,7 @@ async def ask(socket: websockets.ClientConnection, **frame: Any) -> dict[str, An
 
 
 async def answer_to(socket: websockets.ClientConnection, request_id: str) -> dict[str, Any]:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             received: dict[str, Any] = json.loads(await socket.recv())
             if received.get("request_id") == request_id:
@@ -28,7 +28,7 @@ async def answer_to(socket: websockets.ClientConnection, request_id: str) -> dic
 
 async def frames(socket: websockets.ClientConnection, count: int, channel: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while len(found) < count:
             frame = json.loads(await socket.recv())
             if frame.get("channel") == channel and frame["type"] in ("snapshot", "update"):
@@ -41,7 +41,7 @@ async def subscribed(socket: websockets.ClientConnection, count: int, **subscrip
     await socket.send(json.dumps({"action": "subscribe", "request_id": "subscribe", **subscription}))
     acknowledged = False
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while not acknowledged or len(found) < count:
             frame = json.loads(await socket.recv())
             if frame.get("request_id") == "subscribe":
@@ -94,7 +94,7 @@ async def test_garbage_is_answered_with_an_error_and_the_socket_stays(collecting
             "x" * 5000,
         ):
             await socket.send(garbage)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 answer = json.loads(await socket.recv())
             assert answer["type"] == "error", garbage[:20]
             assert answer["detail"].endswith(".")

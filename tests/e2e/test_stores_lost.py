@@ -89,7 +89,7 @@ async def test_valkey_flushed_and_killed_under_a_live_socket_is_rebuilt(
         return (await admin.get("/api/v1/cache/tickers/paper/BTC/USDT")).status_code == 200
 
     assert arguments
-    await until(back, 30, "tickers in the cache again")
+    await until(back, 90, "tickers in the cache again")
     await grows(admin)
 
 

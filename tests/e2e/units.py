@@ -121,12 +121,12 @@ def _running(unit: Unit, environment: Mapping[str, str], log: Path) -> Iterator[
         family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(signal.Signals[(unit.all("KillSignal") or ["SIGTERM"])[0]])
         try:
-            process.wait(20)
+            process.wait(60)
         finally:
-            _, alive = psutil.wait_procs(family, timeout=5)
+            _, alive = psutil.wait_procs(family, timeout=30)
             for left in alive:
                 left.kill()
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait(5)
+                process.wait(60)
         assert not alive, f"left behind by {unit.name}: {alive}"

@@ -90,7 +90,7 @@ async def running_server(trusted: str = "", **settings: Any) -> AsyncIterator[Se
 async def ask(socket: websockets.ClientConnection, action: str) -> dict[str, Any]:
     """Send an action and return the answer."""
     await socket.send(json.dumps({"action": action}))
-    answer: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 5))
+    answer: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 60))
     return answer
 
 

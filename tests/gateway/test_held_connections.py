@@ -81,7 +81,7 @@ async def test_a_push_arrives_and_one_to_a_connection_that_is_gone_is_told_so() 
         async with server.connect() as socket:
             connection_id = str((await ask(socket, "echo"))["connectionId"])
             await push(server, connection_id, "Grüße")
-            received = await asyncio.wait_for(socket.recv(), 5)
+            received = await asyncio.wait_for(socket.recv(), 60)
         with pytest.raises(ClientError) as gone:
             await push(server, connection_id, "late")
 
@@ -98,7 +98,7 @@ async def test_the_management_api_describes_and_ends_a_connection() -> None:
         described = await asyncio.to_thread(client.get_connection, ConnectionId=connection_id)
         await asyncio.to_thread(client.delete_connection, ConnectionId=connection_id)
         with pytest.raises(websockets.ConnectionClosed):
-            await asyncio.wait_for(socket.recv(), 5)
+            await asyncio.wait_for(socket.recv(), 60)
 
     assert described["Identity"]["SourceIp"] == "127.0.0.1"
 
@@ -109,7 +109,7 @@ async def test_a_message_over_128_kilobytes_and_a_binary_one_end_the_connection(
             async with server.connect() as socket:
                 await socket.send(message)
                 with pytest.raises(websockets.ConnectionClosed):
-                    await asyncio.wait_for(socket.recv(), 5)
+                    await asyncio.wait_for(socket.recv(), 60)
             assert socket.close_code == code
 
 
@@ -128,7 +128,7 @@ async def test_more_messages_than_may_wait_are_all_answered_in_their_order() -> 
     async with running_server() as server, server.connect() as socket:
         for number in range(60):
             await socket.send(json.dumps({"action": "echo", "number": number}))
-        answers = [json.loads(await asyncio.wait_for(socket.recv(), 10)) for _ in range(60)]
+        answers = [json.loads(await asyncio.wait_for(socket.recv(), 60)) for _ in range(60)]
 
     assert len({answer["messageId"] for answer in answers}) == 60
 

@@ -47,7 +47,7 @@ async def outcome_of(owners: Owners, connection_id: str, what: str = "post") -> 
         owners.post(target, b"{}", found.set_result)
     else:
         getattr(owners, what)(target, found.set_result)
-    return await asyncio.wait_for(found, 10)
+    return await asyncio.wait_for(found, 60)
 
 
 @given(st.ip_addresses(), st.integers(1, 65_535))

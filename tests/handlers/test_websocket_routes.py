@@ -343,9 +343,9 @@ async def test_a_change_rings_the_bell_with_the_connections_name(routes: Routes,
     somebody = await connected(routes, container)
     async with container.valkey.pubsub() as bell:
         await bell.subscribe(cache.BELL)
-        await bell.get_message(timeout=5)
+        await bell.get_message(timeout=30)
         await somebody.ask("subscribe", channel="tickers", exchange="paper")
-        message = await bell.get_message(timeout=5)
+        message = await bell.get_message(timeout=30)
 
     assert message is not None
     assert message["data"].decode() == somebody.connection

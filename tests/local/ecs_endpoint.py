@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 CLUSTER = "fullon"
 ACCESS_KEY, SECRET_KEY = "LOCALTESTKEY", "a-secret-of-this-test-run"
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 90.0
 
 #: A daemon that says what it got, ends well when asked, and leaves a trace of each start.
 GOOD = """
@@ -88,7 +88,7 @@ class Endpoint:
         """SIGTERM, and the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(15)
+        code = self.process.wait(90)
         self.process = None
         return code
 
@@ -96,7 +96,7 @@ class Endpoint:
         """SIGKILL: no chance to end its children."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(5)
+        self.process.wait(30)
         self.process = None
 
     def client(self, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> ECSClient:

@@ -101,7 +101,7 @@ async def running_pool(
         yield pool
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 90.0) -> None:
     """Wait for a condition; fails the test when it does not come true in time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:

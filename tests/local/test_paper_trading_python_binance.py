@@ -98,7 +98,7 @@ async def test_a_test_order_is_checked_and_not_placed(client: Any) -> None:
 async def test_the_user_socket_tells_what_rest_answers(client: Any) -> None:
     async with BinanceSocketManager(client).user_socket() as socket:
         order = await client.order_market_sell(symbol=BTC, quantity="0.3")
-        events = [await asyncio.wait_for(socket.recv(), 10) for _ in range(1 + 2 * len(order["fills"]))]
+        events = [await asyncio.wait_for(socket.recv(), 60) for _ in range(1 + 2 * len(order["fills"]))]
 
     reports = [event for event in events if event["e"] == "executionReport"]
     told = [event for event in events if event["e"] == "outboundAccountPosition"][-1]

@@ -63,7 +63,7 @@ async def test_a_kill_in_the_middle_of_orders_loses_nothing_that_was_answered(tm
                     break
             venue.process.send_signal(signal.SIGKILL)
             await asyncio.gather(*placing, return_exceptions=True)
-        venue.process.wait(10)
+        venue.process.wait(60)
     with paper_venue("--control", "--store", store) as venue:
         after = await everything(venue)
 
@@ -91,7 +91,7 @@ async def test_an_open_order_goes_on_over_a_restart_and_so_does_its_listen_key(t
         async with SignedClient(venue) as client, connect(venue.stream(f"ws/{key}")) as socket:
             await asyncio.sleep(0.2)
             canceled = await client("DELETE", "/api/v3/order", symbol="BTCUSDT", origClientOrderId="stays")
-            told = json.loads(await asyncio.wait_for(socket.recv(), 10))
+            told = json.loads(await asyncio.wait_for(socket.recv(), 60))
 
     assert after == before
     assert [each["orderId"] for each in after["openOrders"]] == [order["orderId"]]
@@ -240,7 +240,7 @@ async def until_filled(socket: ClientConnection, order: int) -> list[dict[str, A
     events: list[dict[str, Any]] = []
     filled = False
     while True:
-        events.append(json.loads(await asyncio.wait_for(socket.recv(), 10)))
+        events.append(json.loads(await asyncio.wait_for(socket.recv(), 60)))
         if filled and events[-1]["e"] == "outboundAccountPosition":
             return events
         filled = filled or (events[-1].get("i") == order and events[-1]["X"] == "FILLED")
@@ -288,5 +288,5 @@ async def bids(venue: RunningVenue) -> list[list[str]]:
 def start(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Start a venue that is not expected to."""
     return subprocess.run(
-        [sys.executable, "-m", "local.paper", *arguments], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-m", "local.paper", *arguments], capture_output=True, text=True, timeout=90, check=False
     )

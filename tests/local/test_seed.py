@@ -18,9 +18,9 @@ from fullon.identity.model import Identity, Role
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
 from fullon.venues import accounts
+from local.credentials import TRADER_MAIL
 from local.home import REPOSITORY
 from local.paper.credentials import credentials_of
-from local.seed import TRADER_MAIL
 from tests.accounts import ACCOUNTS
 from tests.accounts import done as answered
 from tests.identities import PASSWORD, candles_database  # noqa: F401 - a fixture

@@ -59,7 +59,7 @@ async def supervised(tmp_path: Path) -> AsyncIterator[Supervised]:
         await child.stop(1)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"

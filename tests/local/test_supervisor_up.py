@@ -140,7 +140,7 @@ def test_one_start_serves_and_one_signal_leaves_nothing(run: Run) -> None:
     assert run.process is not None
     run.process.send_signal(signal.SIGTERM)
     began = time.monotonic()
-    code = run.process.wait(20)
+    code = run.process.wait(60)
     stopping = time.monotonic() - began
 
     assert ready.status_code == 200
@@ -241,7 +241,7 @@ def test_a_second_interrupt_forces_the_end(run: Run) -> None:
     run.process.send_signal(signal.SIGINT)
     time.sleep(0.5)
     run.process.send_signal(signal.SIGINT)
-    code = run.process.wait(15)
+    code = run.process.wait(60)
 
     assert code == 0
     assert run.left() == []
@@ -320,7 +320,7 @@ def test_servers_named_by_the_settings_are_used_instead_of_embedded_ones(run: Ru
         assert not run.home.postgres.exists()
         assert run.process is not None
         run.process.send_signal(signal.SIGTERM)
-        run.process.wait(20)
+        run.process.wait(60)
 
 
 def test_every_process_carries_the_mark_of_its_home(run: Run) -> None:

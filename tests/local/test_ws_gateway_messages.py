@@ -105,7 +105,7 @@ async def test_a_fragmented_message_arrives_whole(tmp_path: Path) -> None:
 
 async def code_of(client: websockets.ClientConnection) -> tuple[int, str]:
     """How the server closes the connection."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await client.wait_closed()
     assert client.close_code is not None
     return client.close_code, client.close_reason or ""

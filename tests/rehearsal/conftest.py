@@ -85,10 +85,10 @@ def emulator(interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     finally:
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(60)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(5)
+        process.wait(60)
 
 
 @pytest.fixture(scope="session")

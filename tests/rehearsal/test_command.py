@@ -117,7 +117,7 @@ def test_a_signal_ends_everything_and_leaves_nothing(
     number: signal.Signals, home: Path, tmp_path: Path, command: Command
 ) -> None:
     process = command(tiny.assembly(tmp_path, {"Slow": (slow(), [])}))
-    until(lambda: len(processes_of(home)) >= 4, 30)
+    until(lambda: len(processes_of(home)) >= 4, 90)
 
     process.send_signal(number)
     said, _ = process.communicate(timeout=40)
@@ -132,9 +132,9 @@ def test_a_signal_ends_everything_and_leaves_nothing(
 @pytest.mark.usefixtures("interpreter")
 def test_what_a_killed_rehearsal_left_behind_is_ended_by_the_next(home: Path, tmp_path: Path, command: Command) -> None:
     first = command(tiny.assembly(tmp_path, {"Slow": (slow(), [])}))
-    until(lambda: len(processes_of(home)) >= 4, 30)
+    until(lambda: len(processes_of(home)) >= 4, 90)
     first.kill()
-    first.communicate(timeout=10)
+    first.communicate(timeout=60)
     left = processes_of(home)
 
     second = command(needs_a_parameter(tmp_path / "second"))
@@ -148,7 +148,7 @@ def test_what_a_killed_rehearsal_left_behind_is_ended_by_the_next(home: Path, tm
 @pytest.mark.usefixtures("interpreter")
 def test_two_rehearsals_of_one_home_are_refused(home: Path, tmp_path: Path, command: Command) -> None:
     command(tiny.assembly(tmp_path, {"Slow": (slow(), [])}))
-    until(lambda: len(processes_of(home)) >= 4, 30)
+    until(lambda: len(processes_of(home)) >= 4, 90)
 
     second = command(tmp_path)
     said, _ = second.communicate(timeout=30)

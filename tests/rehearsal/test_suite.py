@@ -96,7 +96,7 @@ async def test_a_cancelled_command_is_ended_with_its_children(tmp_path: Path) ->
     run = asyncio.create_task(
         run_to_end([sys.executable, "-c", program], os.environ, tmp_path, tmp_path / "out.txt", said.put_nowait)
     )
-    child = psutil.Process(int(await asyncio.wait_for(said.get(), 10)))
+    child = psutil.Process(int(await asyncio.wait_for(said.get(), 60)))
 
     run.cancel()
     with pytest.raises(asyncio.CancelledError):

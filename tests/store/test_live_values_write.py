@@ -30,12 +30,12 @@ def bar(minute: int, close: float = 1.0, *, final: bool = True) -> Bar:
 async def listening(valkey: Redis, channel: str) -> PubSub:
     subscription = valkey.pubsub()
     await subscription.subscribe(channel)
-    await subscription.get_message(timeout=5)
+    await subscription.get_message(timeout=30)
     return subscription
 
 
 async def heard(subscription: PubSub) -> Any:
-    message = await subscription.get_message(timeout=5)
+    message = await subscription.get_message(timeout=30)
     assert message is not None
     return orjson.loads(message["data"])
 

@@ -106,7 +106,7 @@ async def running(*work: Any) -> list[asyncio.Task[None]]:
 async def stopped(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
-    _, stuck = await asyncio.wait(tasks, timeout=10)
+    _, stuck = await asyncio.wait(tasks, timeout=60)
     assert not stuck
 
 
