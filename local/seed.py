@@ -39,35 +39,38 @@ async def sow(container: Container, environment: Mapping[str, str]) -> dict[str,
     done: dict[str, Any] = {}
     admin_password = environment.get("FULLON_ADMIN_PASSWORD") or None
     mail = users.canonical_mail(container.settings.admin_mail, "ADMIN_MAIL")
-    done["admin"] = await _user(container, mail, Role.ADMIN, admin_password, "FULLON_ADMIN_PASSWORD")
-    if done["admin"] == "kept" and admin_password is not None and not await _is_right(container, mail, admin_password):
-        done["note"] = f"{mail} was there already, so its own password was kept, not FULLON_ADMIN_PASSWORD."
+    admin_secret = await _new_secret(container, mail, admin_password, "FULLON_ADMIN_PASSWORD")
     trader_password = environment.get("FULLON_TRADER_PASSWORD") or new_token()
-    done["trader"] = await _user(container, TRADER_MAIL, Role.TRADER, trader_password, "FULLON_TRADER_PASSWORD")
+    trader_secret = await _new_secret(container, TRADER_MAIL, trader_password, "FULLON_TRADER_PASSWORD")
+    done["trader"] = await _user(container, TRADER_MAIL, Role.TRADER, trader_secret)
     async with container.transaction() as connection:
         done["catalogue"] = await seed_venues.seed(connection)
     if file := environment.get("FULLON_PAPER_ACCOUNT"):
         done["account"] = await seed_accounts.seed(container, TRADER_MAIL, Path(file))
+    # Last: with an admin the platform is ready, see functions.health.
+    done["admin"] = await _user(container, mail, Role.ADMIN, admin_secret)
+    if done["admin"] == "kept" and admin_password is not None and not await _is_right(container, mail, admin_password):
+        done["note"] = f"{mail} was there already, so its own password was kept, not FULLON_ADMIN_PASSWORD."
     return done
 
 
-async def _user(container: Container, mail: str, role: Role, password: str | None, variable: str) -> str:
+async def _new_secret(container: Container, mail: str, password: str | None, variable: str) -> str | None:
+    """The hash for a user who is missing; None when there is one."""
     async with container.connection() as connection:
         if await users.find(connection, mail) is not None:
-            return "kept"
+            return None
     if password is None:
         raise Invalid(f"{mail} does not exist yet; set {variable} to its password.", code="settings")
-    password_hash = await passwords.hash_password(password, variable)
+    return await passwords.hash_password(password, variable)
+
+
+async def _user(container: Container, mail: str, role: Role, secret: str | None) -> str:
+    if secret is None:
+        return "kept"
+    name = role.value.capitalize()
     try:
         async with container.transaction() as connection:
-            await users.create(
-                connection,
-                container.clock,
-                mail=mail,
-                password_hash=password_hash,
-                role=role,
-                name=role.value.capitalize(),
-            )
+            await users.create(connection, container.clock, mail=mail, password_hash=secret, role=role, name=name)
     except MailTaken:
         return "kept"
     return "created"

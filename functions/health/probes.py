@@ -11,6 +11,7 @@ import asyncpg
 from redis.exceptions import RedisError, ResponseError
 
 from fullon.fleet.model import ServiceReport, ServiceStatus
+from fullon.identity import users
 from fullon.kernel.clock import to_milliseconds
 from fullon.kernel.errors import FullonError
 from fullon.market import keys
@@ -91,7 +92,17 @@ async def migrations(container: Container) -> str | None:
     return None
 
 
-STORES = (platform_database, candle_database, valkey, migrations)
+async def administrator(container: Container) -> str | None:
+    """Somebody can log in and administer; the first is made after all else that an installation begins with."""
+    async with container.connection() as connection:
+        try:
+            found = await users.has_admin(connection)
+        except asyncpg.UndefinedTableError:
+            found = False
+    return None if found else "There is no active administrator yet."
+
+
+STORES = (platform_database, candle_database, valkey, migrations, administrator)
 
 
 async def look(container: Container, probe: Callable[[Container], Awaitable[str | None]]) -> Probe:

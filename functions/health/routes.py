@@ -34,7 +34,8 @@ async def get_health(response: Response) -> Health:
     "/ready",
     operation_id="get_readiness",
     summary="It is usable",
-    description="PostgreSQL and Valkey answer, and the databases have the schema of this version; 503 until then.",
+    description="PostgreSQL and Valkey answer, the databases have the schema of this version, and an administrator can "
+    "log in; 503 until then.",
 )
 async def get_readiness(stores: Stores, response: Response) -> Health:
     response.headers.update(_FRESH)

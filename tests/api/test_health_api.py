@@ -27,7 +27,15 @@ from tests.api.fleet_platform import AWS_ENVIRONMENT, CRASHING, container_for, s
 from tests.local.ecs_endpoint import CLUSTER, Endpoint, Fleet, until
 
 HEALTHY = {"status": "healthy", "version": fullon.__version__}
-PROBES = ["platform_database", "candle_database", "valkey", "migrations", "container_service", "streams"]
+PROBES = [
+    "platform_database",
+    "candle_database",
+    "valkey",
+    "migrations",
+    "administrator",
+    "container_service",
+    "streams",
+]
 NAMES = [daemon.name for daemon in manifest.load().daemons]
 
 
@@ -70,12 +78,25 @@ async def as_admin(app: FastAPI, admin: Identity) -> AsyncIterator[httpx2.AsyncC
         yield caller
 
 
-async def test_anybody_learns_that_it_lives_and_is_ready_and_nothing_else(anonymous: httpx2.AsyncClient) -> None:
+async def test_anybody_learns_that_it_lives_and_is_ready_and_nothing_else(
+    anonymous: httpx2.AsyncClient, admin: Identity
+) -> None:
     for path in ("/health", "/health/", "/health/ready"):
         answer = await anonymous.get(path)
 
         assert (answer.status_code, answer.json()) == (200, HEALTHY)
         assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_it_is_ready_as_soon_as_an_administrator_can_log_in(
+    anonymous: httpx2.AsyncClient, stores: Container
+) -> None:
+    await stored_identity(stores, Role.TRADER)
+    early = await anonymous.get("/health/ready")
+    await stored_identity(stores, Role.ADMIN)
+
+    assert (early.status_code, early.json()["code"]) == (503, "not_ready")
+    assert (await anonymous.get("/health/ready")).status_code == 200
 
 
 async def test_the_probes_are_for_admins(anonymous: httpx2.AsyncClient, app: FastAPI, stores: Container) -> None:

@@ -92,17 +92,20 @@ async def test_a_subscription_is_one_trace_from_the_socket_to_its_first_push(
     collecting: Platform, supervised: SupervisedPlatform
 ) -> None:
     logs = supervised.home.logs
-    async with collecting.socket(await collecting.token()) as socket:
+    user_id, _, token = await collecting.new_user()
+    async with collecting.socket(token) as socket:
+        await asyncio.sleep(1.1)  # spans are kept of the first frames of each second
         answer = await ask(socket, action="subscribe", channel="tickers", exchange="paper", symbol="BTC/USDT")
         assert answer["type"] == "ack"
         await frames(socket, 1, "tickers")
 
+    streamer = logs / "daemons" / "streamer.log"
+
     async def begun() -> Any:
         function = (json.loads(line) for line in (logs / "functions" / "websocket.log").read_bytes().splitlines())
-        subscribed = [line for line in function if line.get("route") == "subscribe" and "trace_id" in line]
-        for line in reversed(subscribed):
-            if pushed := lines(logs / "daemons" / "streamer.log", line["trace_id"]):
-                return line, pushed[0]
+        for line in function:
+            if (line.get("route"), line.get("user_id")) == ("subscribe", user_id) and "trace_id" in line:
+                return next(((line, pushed) for pushed in lines(streamer, line["trace_id"])), None)
         return None
 
     function, daemon = await until(begun, 90, "the same trace in the function and in the streamer")

@@ -25,7 +25,7 @@ PATHS = {
     "ohlcv": ("/api/v1/ohlcv/pairs", 401),
     "cache": ("/api/v1/cache/tickers/paper", 401),
     "services": ("/api/v1/services", 401),
-    "health": ("/health/ready", 200),
+    "health": ("/health/ready", 503),  # nobody can administer a database without users
     "docs": ("/", 200),
 }
 

@@ -57,6 +57,18 @@ async def knows(container: Container, mail: str, password: str) -> bool:
     return found is not None and (await passwords.verify(found[1], password)).is_right
 
 
+async def test_the_admin_who_makes_a_platform_ready_comes_last(container: Container, tmp_path: Path) -> None:
+    account = tmp_path / "account.json"
+    account.write_text("not an account")
+
+    failed = seed(FULLON_ADMIN_PASSWORD=PASSWORD, FULLON_PAPER_ACCOUNT=str(account))
+
+    assert failed.returncode != 0
+    async with container.connection() as connection:
+        assert await users.find(connection, TRADER_MAIL) is not None
+        assert not await users.has_admin(connection)
+
+
 async def test_the_first_run_makes_an_admin_and_a_trader_and_the_second_keeps_them(
     settings: Settings, container: Container
 ) -> None:

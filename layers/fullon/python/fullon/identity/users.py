@@ -216,8 +216,14 @@ async def _update(connection: Connection, clock: Clock, uid: UUID, values: Mappi
     return _user(row)
 
 
+async def has_admin(connection: Connection) -> bool:
+    """Whether anybody can log in who may administer the installation."""
+    found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'admin' AND active)")
+    return found
+
+
 async def _check_that_an_admin_is_left(connection: Connection) -> None:
-    if not await connection.fetchval("SELECT count(*) FROM users WHERE role = 'admin' AND active"):
+    if not await has_admin(connection):
         raise LastAdmin
 
 
