@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from fullon.kernel.errors import Invalid
-from fullon.kernel.money import parse_decimal, to_text
+from fullon.kernel.money import parse_decimal, shortest
 from fullon.kernel.timeframes import Timeframe
 from fullon.runtime.fields import Moment
 from fullon.venues.model import Symbol, Venue
@@ -36,7 +36,7 @@ def _read(value: object) -> object:
 
 
 def _write(value: Decimal) -> str:
-    return to_text(value.normalize())
+    return shortest(value)
 
 
 #: An exact decimal, as text in JSON.

@@ -40,6 +40,14 @@ def to_text(value: Decimal) -> str:
     return format(value, "f")
 
 
+def shortest(value: Decimal) -> str:
+    """As :func:`to_text`, without zeros at the end: what a column of 18 places holds as ``0.010000…`` is ``"0.01"``."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
 def round_down(value: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of ``step`` not beyond ``value`` in magnitude."""
     if step <= 0:
