@@ -25,9 +25,9 @@ from fullon.venues.model import Symbol, Venue
 
 
 def _read(value: object) -> object:
-    if isinstance(value, str):
+    if isinstance(value, str | int) and not isinstance(value, bool):
         try:
-            return parse_decimal(value)
+            return parse_decimal(str(value))
         except Invalid as error:
             raise ValueError(error.detail) from error
     if isinstance(value, float | bool):

@@ -178,7 +178,12 @@ async def test_an_order_goes_its_way_and_every_step_is_written_down_and_announce
     assert (sent.attempt, sent.client_order_id, sent.fence) == (1, "c1", 3)
     assert (lost.reason, lost.look_after, lost.sent_at) == ("The venue did not answer.", sent.updated_at, sent.sent_at)
     assert (opened.reason, opened.look_after, opened.fence, opened.venue_order_id) == (None, None, 4, "9")
-    assert (done.filled, done.average, done.ended_at, done.version) == (Decimal("0.5"), Decimal(60_000), book.clock.now(), 7)
+    assert (done.filled, done.average, done.ended_at, done.version) == (
+        Decimal("0.5"),
+        Decimal(60_000),
+        book.clock.now(),
+        7,
+    )
     assert await book.history(order) == [
         S.NEW, S.SUBMITTED, S.UNKNOWN, S.OPEN, S.PARTIALLY_FILLED, S.PARTIALLY_FILLED, S.FILLED,
     ]  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from fullon.kernel.errors import Conflict, NotFound
+from fullon.kernel.errors import Conflict, Invalid, NotFound
 
 
 class OrderNotFound(NotFound):
@@ -35,6 +36,40 @@ class OrderKnown(Conflict):
 
     def __init__(self) -> None:
         super().__init__("This order is known already.")
+
+
+class AccountUnusable(Conflict):
+    """The keys of the account cannot be used, as its venue said."""
+
+    default_code = "account_unusable"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"Nothing can be ordered with the keys of this account: {problem}")
+
+
+class BotChanged(Conflict):
+    """The bot went over from paper to real orders while an order of it was looked at."""
+
+    default_code = "bot_changed"
+
+    def __init__(self) -> None:
+        super().__init__("The bot trades really since a moment ago; send the order again if it is meant so.")
+
+
+class SymbolNotTraded(Invalid):
+    """Nothing is traded under this name at the account's venue; ``nearest`` names symbols that read alike."""
+
+    default_code = "symbol_not_traded"
+
+    def __init__(self, exchange: str, symbol: str, nearest: Sequence[str]) -> None:
+        hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+        super().__init__(
+            f"There is no symbol {symbol!r} to trade at {exchange!r}.{hint}",
+            fields={"symbol": "not traded there"},
+            exchange=exchange,
+            symbol=symbol,
+            nearest=list(nearest),
+        )
 
 
 class StaleOrder(Conflict):

@@ -308,6 +308,14 @@ async def waiting_accounts(connection: Connection) -> list[UUID]:
     return [row["ex_id"] for row in await connection.fetch(_WAITING)]
 
 
+async def changed_at(connection: Connection, ex_id: UUID) -> datetime | None:
+    """When the orders of an account that are not on paper last changed; None without any."""
+    found: datetime | None = await connection.fetchval(
+        "SELECT max(updated_at) FROM orders WHERE ex_id = $1 AND NOT dry_run", ex_id
+    )
+    return found
+
+
 async def _refusal(
     connection: Connection, order_id: UUID, fence: int | None
 ) -> OlderFence | StaleOrder | OrderNotFound:
