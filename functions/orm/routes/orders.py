@@ -301,9 +301,7 @@ async def _set_status(
     return OrderAnswer.of(order)
 
 
-async def _said(
-    connection: Connection, stores: Container, order: Order, body: StatusChange, actor: str
-) -> Order:
+async def _said(connection: Connection, stores: Container, order: Order, body: StatusChange, actor: str) -> Order:
     states.check_by_hand(order.status, body.status)
     reason = body.reason or "Its owner said so; the venue does not know it."
     return await order_store.move(connection, stores.clock, order, body.status, actor=actor, reason=reason)
