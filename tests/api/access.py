@@ -208,7 +208,6 @@ ELSEWHERE: dict[str, tuple[int, str]] = {
     "POST /api/v1/auth/refresh": (401, "the token of the example is none"),
     "POST /api/v1/auth/register": (403, "registration is closed unless ENABLE_REGISTRATION is set"),
     "GET /api/v1/cache/ohlcv/{exchange}/{symbol}/{timeframe}": (404, "no collector runs"),
-    "GET /api/v1/cache/orders/queue/size": (404, "no order was placed"),
     "GET /api/v1/cache/tickers/{exchange}": (404, "no collector runs"),
     "GET /api/v1/cache/tickers/{exchange}/{symbol}": (404, "no collector runs"),
     "GET /api/v1/cache/trades/queue/status": (404, "no collector runs"),

@@ -94,7 +94,7 @@ class Trader:
         balances = [{"currency": currency, "free": amount, "used": "0"} for currency, amount in free.items()]
         as_of = to_milliseconds(datetime.now(UTC) - age)
         record = {"balances": orjson.dumps(balances), "positions": b"[]", "as_of": str(as_of)}
-        await self.container.valkey.hset(account_balance.key(self.ex_id), mapping=record)
+        await self.container.valkey.hset(account_balance.key(self.ex_id), mapping=record)  # type: ignore[arg-type]
 
     async def tick(self, symbol: str = "BTC/USDT", age: timedelta = timedelta(0)) -> None:
         """A price in the cache: 59,990 to 60,010."""

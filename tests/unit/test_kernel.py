@@ -86,8 +86,10 @@ def test_a_plain_decimal_keeps_its_digits(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "shortest"),
-    [("0.010", "0.01"), ("100", "100"), ("1E+2", "100"), ("-0.00", "0"), ("0E-18", "0"), ("5.", "5")]
-    + [("12345678901234567890.123456789012345678",) * 2],
+    [
+        *(("0.010", "0.01"), ("100", "100"), ("1E+2", "100"), ("-0.00", "0"), ("0E-18", "0"), ("5.", "5")),
+        ("12345678901234567890.123456789012345678",) * 2,
+    ],
 )
 def test_the_shortest_text_leaves_out_zeros_and_nothing_else(text: str, shortest: str) -> None:
     assert money.shortest(Decimal(text)) == shortest
