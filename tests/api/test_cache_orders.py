@@ -117,7 +117,9 @@ async def test_the_stream_of_trades_says_how_much_it_holds_and_how_far_it_is_rea
     unread = (await reader.get(f"{BASE}/trades/queue/status")).json()
     newest = await container.valkey.xrevrange(keys.TRADES_STREAM, count=1)
     assert newest
-    await container.valkey.set(keys.TRADES_READ, str(newest[0][0], "ascii"))
+    entry_id = newest[0][0]
+    assert isinstance(entry_id, bytes)
+    await container.valkey.set(keys.TRADES_READ, entry_id)
     read = (await reader.get(f"{BASE}/trades/queue/status")).json()
 
     assert (unread["length"], unread["capacity"], unread["read_at"], unread["behind_ms"]) == (3, 100_000, None, None)
