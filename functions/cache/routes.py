@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from fullon.runtime import manifest
 from fullon.runtime.http import AdminCaller, Caller, Stores
 from fullon.runtime.problems import responses
 from fullon.venues import quotes
+from functions.cache.ages import MILLISECOND, age
 from functions.cache.schemas import (
     CachedBar,
     CachedBars,
@@ -35,7 +36,6 @@ from functions.cache.schemas import (
 )
 
 router = APIRouter(prefix="/api/v1/cache")
-MILLISECOND = timedelta(milliseconds=1)
 
 
 @router.get(
@@ -51,7 +51,7 @@ async def tickers(stores: Stores, caller: Caller, exchange: ExchangeName) -> Tic
     if not found:
         raise NotCached(f"There is no ticker of {name!r} in the cache.", exchange=name)
     newest = from_milliseconds(max(tick.time for tick in found))
-    return Tickers(exchange=name, items=[Tick(**_tick(tick)) for tick in found], **_age(newest, stores.clock.now()))
+    return Tickers(exchange=name, items=[Tick(**_tick(tick)) for tick in found], **age(newest, stores.clock.now()))
 
 
 @router.get(
@@ -66,7 +66,7 @@ async def ticker(stores: Stores, caller: Caller, exchange: ExchangeName, symbol:
     found = await cache.tick(stores.valkey, name, symbol)
     if found is None:
         raise NotCached(f"There is no ticker of {symbol!r} at {name!r} in the cache.", exchange=name, symbol=symbol)
-    return TickerAnswer(**_tick(found), **_age(from_milliseconds(found.time), stores.clock.now()))
+    return TickerAnswer(**_tick(found), **age(from_milliseconds(found.time), stores.clock.now()))
 
 
 @router.get(
@@ -101,7 +101,7 @@ async def bars(
         timeframe=timeframe,
         current=current and _bar(current),
         items=[_bar(each) for each in recent],
-        **_age(from_milliseconds(newest.ts), stores.clock.now()),
+        **age(from_milliseconds(newest.ts), stores.clock.now()),
     )
 
 
@@ -117,7 +117,7 @@ async def process_status(stores: Stores, caller: AdminCaller) -> Processes:
     found = await _records(stores)
     everyone = [record for records in found.values() for record in records]
     newest = max((record.heartbeat for record in everyone), default=now)
-    return Processes(items=[_process(record, now) for record in everyone], **_age(newest, now))
+    return Processes(items=[_process(record, now) for record in everyone], **age(newest, now))
 
 
 @router.get(
@@ -132,7 +132,7 @@ async def process_health(stores: Stores, caller: AdminCaller) -> ProcessHealth:
     found = await _records(stores)
     items = [_health(name, records, now) for name, records in found.items()]
     newest = max((record.heartbeat for records in found.values() for record in records), default=now)
-    return ProcessHealth(healthy=all(item.healthy for item in items), items=items, **_age(newest, now))
+    return ProcessHealth(healthy=all(item.healthy for item in items), items=items, **age(newest, now))
 
 
 async def _records(stores: Stores) -> dict[str, list[ProcessRecord]]:
@@ -143,10 +143,6 @@ async def _records(stores: Stores) -> dict[str, list[ProcessRecord]]:
 @lru_cache(maxsize=1)
 def _daemons() -> tuple[str, ...]:
     return tuple(daemon.name for daemon in manifest.load().daemons)
-
-
-def _age(moment: datetime, now: datetime) -> dict[str, Any]:
-    return {"as_of": rfc3339(moment), "age_ms": max(0, (now - moment) // MILLISECOND)}
 
 
 def _tick(tick: quotes.Tick) -> dict[str, Any]:

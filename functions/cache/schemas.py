@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from fullon.fleet.model import ProcessStatus
 from fullon.kernel.timeframes import Timeframe
+from fullon.orders.model import OrderStatus, Side
 
 ExchangeName = Annotated[
     str, Path(description="Name in the catalogue, in any case.", examples=["paper"], max_length=64)
@@ -131,3 +132,44 @@ class ProcessHealth(Aged):
     healthy: bool
     items: list[DaemonProcesses]
     next_cursor: None = Field(default=None, description="Always whole.")
+
+
+class OrderState(Aged):
+    """The latest state of an order of the caller."""
+
+    order_id: str = Field(examples=["0199f1c2-f607-7b82-9394-af1b2c3d4e5f"])
+    symbol: str = Field(examples=["BTC/USDT"])
+    side: Side = Field(examples=["buy"])
+    status: OrderStatus = Field(examples=["partially_filled"])
+    reason: str | None = Field(description="Why it was rejected, expired or is unknown.", examples=[None])
+    volume: str = Field(examples=["0.01"])
+    filled: str = Field(examples=["0.004"])
+    remaining: str = Field(examples=["0.006"])
+    average: str | None = Field(description="Average price of its fills.", examples=["61250.5"])
+    cost: str = Field(description="Price times quantity of its fills.", examples=["245.002"])
+    cancel_requested_at: str | None = Field(examples=[None])
+    version: int = Field(description="Grows with every change.", examples=[4])
+
+
+class OrderQueue(Aged):
+    """Orders of the caller that wait to be sent, or for the venue to say that it has them."""
+
+    size: int = Field(examples=[1])
+    oldest_at: str | None = Field(
+        description="When the oldest of them was placed; null without any.", examples=["2026-08-17T09:59:59.800Z"]
+    )
+    oldest_age_ms: int | None = Field(examples=[612])
+
+
+class TradesQueue(Aged):
+    """The stream of public trades between the collectors and the subscribers. Reading it takes nothing from others."""
+
+    length: int = Field(examples=[18244])
+    capacity: int = Field(description="About so many are kept; older ones give way.", examples=[100000])
+    first_at: str = Field(description="When the oldest batch in it was written.", examples=["2026-08-17T09:12:00.100Z"])
+    last_at: str = Field(description="When the newest was.", examples=["2026-08-17T10:00:00.250Z"])
+    read_at: str | None = Field(
+        description="When the newest batch was written that the streamer has passed on; null while none runs.",
+        examples=["2026-08-17T10:00:00.250Z"],
+    )
+    behind_ms: int | None = Field(description="How far that is behind the newest.", examples=[0])

@@ -14,6 +14,7 @@ from functions.orm.routes import (
     bot_records,
     bots,
     exchanges,
+    orders,
     strategies,
     symbols,
     trade_entries,
@@ -32,6 +33,7 @@ ROUTES = (
     bot_feeds,
     bot_records,
     strategies,
+    orders,
     trades,
     trade_entries,
     views,
@@ -42,5 +44,5 @@ ROUTES = (
 def create(container: Container) -> FastAPI:
     """The app over ``container``."""
     routers = [each.router for each in ROUTES]
-    purpose = "Users, API keys, accounts, exchanges, symbols, bots, strategies, trades, dashboards, audit"
+    purpose = "Users, API keys, accounts, exchanges, symbols, bots, strategies, orders, trades, dashboards, audit"
     return create_app("orm", purpose, container, *routers)

@@ -18,16 +18,16 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from fullon.kernel.errors import Invalid
-from fullon.kernel.money import parse_decimal, to_text
+from fullon.kernel.money import parse_decimal, shortest
 from fullon.kernel.timeframes import Timeframe
 from fullon.runtime.fields import Moment
 from fullon.venues.model import Symbol, Venue
 
 
 def _read(value: object) -> object:
-    if isinstance(value, str):
+    if isinstance(value, str | int) and not isinstance(value, bool):
         try:
-            return parse_decimal(value)
+            return parse_decimal(str(value))
         except Invalid as error:
             raise ValueError(error.detail) from error
     if isinstance(value, float | bool):
@@ -36,7 +36,7 @@ def _read(value: object) -> object:
 
 
 def _write(value: Decimal) -> str:
-    return to_text(value.normalize())
+    return shortest(value)
 
 
 #: An exact decimal, as text in JSON.

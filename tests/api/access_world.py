@@ -16,8 +16,9 @@ from fastapi import FastAPI
 from fullon.bots import store as bots
 from fullon.identity import passwords
 from fullon.identity.model import Identity, Kind, Role, Scope
-from fullon.orders import ledger
-from fullon.orders.model import Fill, FillSource, Side
+from fullon.orders import ledger, order_cache, order_store
+from fullon.orders.model import Fill, FillSource, NewOrder, OrderStatus, OrderType, Side
+from fullon.orders.order_data import data_of
 from fullon.runtime.container import Container
 from fullon.strategies import catalogue
 from fullon.venues import accounts
@@ -27,7 +28,7 @@ from tests.identities import PASSWORD
 from tests.people import a_session, a_venue
 from tools import documents
 
-IDS = ("bot_id", "str_id", "ex_id", "feed_id", "sim_id", "key_id", "trade_id")
+IDS = ("bot_id", "str_id", "ex_id", "feed_id", "sim_id", "order_id", "key_id", "trade_id")
 
 
 @cache
@@ -132,6 +133,9 @@ async def a_world(container: Container) -> World:
         if not await connection.fetchval("SELECT count(*) FROM symbols"):
             await a_venue(connection, "paper", "BTC/USDT", "ETH/USDT")
             await catalogue.put_builtin(connection)
+        await connection.execute(
+            "UPDATE symbols SET active = true, tick_size = 0.01, step_size = 0.00001 WHERE symbol = 'BTC/USDT'"
+        )
         people = {name: await a_session(connection, role) for name, role in _ROLES.items()}
         uids = [person.user_id for person in people.values()]
         await connection.execute("UPDATE users SET password_hash = $1 WHERE uid = ANY($2)", password_hash, uids)
@@ -147,6 +151,11 @@ async def a_world(container: Container) -> World:
         mine = await connection.fetchval(
             "INSERT INTO cat_strategies (name) VALUES ($1) RETURNING cat_str_id", f"mine_{uuid4().hex[:12]}"
         )
+        known = data_of(await order_store.get(connection, people["owner"].user_id, first["order_id"]))
+    others = [each.user_id for name, each in people.items() if name != "owner"]
+    await order_cache.keep(
+        container.valkey, [known, *({**known, "uid": str(uid), "order_id": str(uuid4())} for uid in others)]
+    )
     assert row is not None
     owner = people["owner"]
     values = {
@@ -186,7 +195,7 @@ _ROLES = {"foreign": Role.TRADER, "viewer": Role.VIEWER, "owner": Role.TRADER, "
 
 
 async def _belongings(container: Container, connection: Any, owner: Identity) -> dict[str, Any]:
-    """An account, a bot that trades on it with a strategy and a feed, a log line, a simulation, a fill and a key."""
+    """An account, a bot that trades on it with strategy and feed, a log line, a simulation, a fill, an order, a key."""
     uid, mark = owner.user_id, uuid4().hex[:12]
     str_id, feed_id, sim_id, trade_id = (uuid4() for _ in range(4))
     binding = Binding(uid, uuid4())
@@ -235,6 +244,7 @@ async def _belongings(container: Container, connection: Any, owner: Identity) ->
             bot.bot_id,
         )
     await ledger.record(connection, container.clock.now(), [await _fill(connection, container, binding, trade_id)])
+    order = await order_store.add(connection, container.clock, await _canceled(connection, binding, bot.bot_id))
     key = await _key(connection, uid)
     return {
         "mark": mark,
@@ -244,8 +254,25 @@ async def _belongings(container: Container, connection: Any, owner: Identity) ->
         "str_id": str_id,
         "feed_id": feed_id,
         "sim_id": sim_id,
+        "order_id": order.order_id,
         "key_id": key.session,
     }
+
+
+async def _canceled(connection: Any, binding: Binding, bot_id: UUID) -> NewOrder:
+    """An order that has ended, so that its account may be removed; canceling it again is no error."""
+    return NewOrder(
+        uid=binding.uid,
+        ex_id=binding.ex_id,
+        bot_id=bot_id,
+        symbol_id=await connection.fetchval("SELECT symbol_id FROM symbols WHERE symbol = 'BTC/USDT'"),
+        symbol="BTC/USDT",
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        volume=Decimal(1),
+        price=Decimal(100),
+        status=OrderStatus.CANCELED,
+    )
 
 
 async def _fill(connection: Any, container: Container, binding: Binding, fill_id: UUID) -> Fill:

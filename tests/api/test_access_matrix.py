@@ -278,6 +278,7 @@ async def marks_of(stores: Container, world: World, caller: str) -> set[str]:
             "SELECT str_id::text FROM strategies WHERE uid = $1",
             "SELECT feed_id::text FROM feeds WHERE uid = $1",
             "SELECT fill_id::text FROM fills WHERE uid = $1",
+            "SELECT order_id::text FROM orders WHERE uid = $1",
             "SELECT sim_id::text FROM simulations WHERE uid = $1",
             "SELECT id::text FROM api_keys WHERE uid = $1",
             "SELECT message FROM bot_log WHERE uid = $1",

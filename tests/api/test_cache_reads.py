@@ -26,7 +26,10 @@ from tests.market_builder import MONDAY
 Api = httpx2.AsyncClient
 BASE = "/api/v1/cache"
 NOW = datetime(2026, 8, 3, 2, 0, 0, tzinfo=UTC)
-READS = ["tickers/paper", "tickers/paper/BTC/USDT", "ohlcv/paper/BTC/USDT/1m"]
+READS = [
+    *("tickers/paper", "tickers/paper/BTC/USDT", "ohlcv/paper/BTC/USDT/1m"),
+    *("orders/queue/size", "orders/0199f1c2-f607-7b82-9394-af1b2c3d4e5f/status", "trades/queue/status"),
+]
 ADMIN_READS = ["processes/status", "processes/health"]
 
 

@@ -65,7 +65,12 @@ def test_ids_are_version_7_and_sort_by_age() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["NaN", "Infinity", "-Infinity", "1e400", "abc", "", "1" + "0" * 20, "0." + "0" * 18 + "1"]
+    "text",
+    [
+        *("NaN", "Infinity", "-Infinity", "abc", "", "1_000", "\u0661", "1 0"),
+        *("1e400", "0e999999999", "0e-999999999", "1" + "0" * 20, "0." + "0" * 18 + "1"),
+        "12345678901234567890.1234567890123456789",
+    ],
 )
 def test_what_numeric_38_18_cannot_hold_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
@@ -77,6 +82,17 @@ def test_what_numeric_38_18_cannot_hold_is_refused(text: str) -> None:
 )
 def test_a_plain_decimal_keeps_its_digits(text: str) -> None:
     assert money.to_text(money.parse_decimal(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shortest"),
+    [
+        *(("0.010", "0.01"), ("100", "100"), ("1E+2", "100"), ("-0.00", "0"), ("0E-18", "0"), ("5.", "5")),
+        ("12345678901234567890.123456789012345678",) * 2,
+    ],
+)
+def test_the_shortest_text_leaves_out_zeros_and_nothing_else(text: str, shortest: str) -> None:
+    assert money.shortest(Decimal(text)) == shortest
 
 
 def test_text_never_has_an_exponent() -> None:

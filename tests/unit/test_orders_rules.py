@@ -51,7 +51,7 @@ def test_a_quantity_off_the_step_names_the_nearest_below() -> None:
     assert set(error.fields) == {"volume"}
 
 
-@pytest.mark.parametrize(("side", "nearest"), [(Side.BUY, "60000.00"), (Side.SELL, "60000.01")])
+@pytest.mark.parametrize(("side", "nearest"), [(Side.BUY, "60000"), (Side.SELL, "60000.01")])
 def test_a_price_off_the_tick_names_the_nearest_away_from_the_market(side: Side, nearest: str) -> None:
     error = refused(price=D("60000.003"), side=side)
 

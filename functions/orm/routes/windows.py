@@ -13,7 +13,7 @@ from fastapi import Depends, Query
 from fullon.kernel.clock import parse_time
 from fullon.kernel.errors import Invalid
 from fullon.kernel.money import parse_decimal
-from fullon.orders.selection import Selection
+from fullon.orders.selection import OrderSelection, Selection
 from fullon.runtime.pages import decode_cursor, encode_cursor
 from functions.orm.trade_schemas import LARGEST_WORTH, Window
 
@@ -60,7 +60,15 @@ class Choice:
         )
 
 
-async def _chosen(
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time that a request names; None is open."""
+
+    since: datetime | None
+    until: datetime | None
+
+
+async def _period(
     start_time: Annotated[
         str | None,
         Query(description="First moment, RFC 3339 or epoch milliseconds; included.", examples=["2026-08-01T00:00:00Z"]),
@@ -69,17 +77,26 @@ async def _chosen(
         str | None,
         Query(description="End, RFC 3339 or epoch milliseconds; not included.", examples=["2026-09-01T00:00:00Z"]),
     ] = None,
+) -> Period:
+    since = None if start_time is None else parse_time(start_time, "start_time")
+    until = None if end_time is None else parse_time(end_time, "end_time")
+    if since is not None and until is not None and until <= since:
+        raise Invalid("end_time must be after start_time.", fields={"end_time": "not after start_time"})
+    return Period(since, until)
+
+
+InPeriod = Annotated[Period, Depends(_period)]
+
+
+async def _chosen(
+    period: InPeriod,
     ex_id: Annotated[UUID | None, Query(description="Only of this exchange account.")] = None,
     symbol: Annotated[
         str | None,
         Query(max_length=64, pattern=r"^[^\x00]*$", description="Only of this symbol.", examples=["BTC/USDT"]),
     ] = None,
 ) -> Choice:
-    since = None if start_time is None else parse_time(start_time, "start_time")
-    until = None if end_time is None else parse_time(end_time, "end_time")
-    if since is not None and until is not None and until <= since:
-        raise Invalid("end_time must be after start_time.", fields={"end_time": "not after start_time"})
-    return Choice(since, until, ex_id, symbol)
+    return Choice(period.since, period.until, ex_id, symbol)
 
 
 async def _capital(
@@ -105,7 +122,7 @@ Chosen = Annotated[Choice, Depends(_chosen)]
 GivenCapital = Annotated[Decimal | None, Depends(_capital)]
 
 
-def window_of(selection: Selection) -> Window:
+def window_of(selection: Selection | OrderSelection) -> Window:
     """What time the figures of a selection are of."""
     return Window(start_time=selection.since, end_time=selection.until)
 

@@ -229,6 +229,7 @@ CREATE INDEX orders_of_user ON orders (uid, created_at DESC, order_id DESC);
 CREATE INDEX orders_of_bot ON orders (bot_id, created_at DESC) WHERE bot_id IS NOT NULL;
 CREATE INDEX orders_alive ON orders (ex_id, created_at)
     WHERE status IN ('new', 'submitted', 'open', 'partially_filled', 'unknown');
+CREATE INDEX orders_changed ON orders (ex_id, updated_at DESC) WHERE NOT dry_run;
 CREATE TABLE order_events (
     event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     order_id uuid NOT NULL REFERENCES orders (order_id) ON DELETE CASCADE,

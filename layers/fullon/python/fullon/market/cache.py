@@ -54,6 +54,23 @@ class Present:
         return max(self.bar.ts, self.minute.ts + (MINUTE_MS if self.minute.final else 0))
 
 
+@dataclass(frozen=True, slots=True)
+class TradesQueue:
+    """The stream of trades. Times are epoch milliseconds by Valkey's clock.
+
+    Attributes:
+        length: batches in it.
+        first: when the oldest of them was written.
+        last: when the newest was.
+        read: when the newest was written that the streamer has read; None while none runs.
+    """
+
+    length: int
+    first: int
+    last: int
+    read: int | None
+
+
 async def tick(valkey: Redis, exchange: str, symbol: str) -> Tick | None:
     """The latest tick of a symbol."""
     async with bounded():
@@ -77,6 +94,24 @@ async def bars(
         batch.zrange(keys.recent(exchange, symbol, timeframe), -limit, -1)
         record, recent = await batch.execute()
     return None if record is None else _bar(record), [_bar(each) for each in recent]
+
+
+async def trades_queue(valkey: Redis) -> TradesQueue | None:
+    """The stream of trades as a queue; None when it has never held any, or lost its memory."""
+    async with bounded(), valkey.pipeline(transaction=False) as batch:
+        batch.xlen(keys.TRADES_STREAM)
+        batch.xrange(keys.TRADES_STREAM, count=1)
+        batch.xrevrange(keys.TRADES_STREAM, count=1)
+        batch.get(keys.TRADES_READ)
+        length, first, last, read = await batch.execute()
+    if not first or not last:
+        return None
+    return TradesQueue(length, _written_at(first[0][0]), _written_at(last[0][0]), read and _written_at(read))
+
+
+def _written_at(entry_id: bytes) -> int:
+    """Ids of a stream's entries begin with the time at which they were written."""
+    return int(entry_id.partition(b"-")[0])
 
 
 async def present(valkey: Redis, exchange: str, symbol: str, timeframe: Timeframe) -> Present | None:

@@ -138,6 +138,54 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """What is to be entered as an order: an intent, or an order that was found at its venue.
+
+    Attributes:
+        reference: the client order id that the caller gave; unique in the account.
+        status: ``new`` for intents; what the venue says of an order that was found there.
+        client_order_id: what the venue knows a found order by; an intent gets one that follows from its id.
+    """
+
+    uid: UUID
+    ex_id: UUID
+    symbol_id: int
+    symbol: str
+    side: Side
+    order_type: OrderType
+    volume: Decimal
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    leverage: Decimal = Decimal(1)
+    bot_id: UUID | None = None
+    dry_run: bool = False
+    purpose: str = "manual"
+    reference: str | None = None
+    origin: Origin = Origin.PLATFORM
+    status: OrderStatus = OrderStatus.NEW
+    client_order_id: str | None = None
+    venue_order_id: str | None = None
+    filled: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent:
+    """A change of an order.
+
+    Attributes:
+        actor: who did it: a user id, or the name of a daemon.
+    """
+
+    event_id: int
+    order_id: UUID
+    at: datetime
+    status: OrderStatus
+    actor: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """A trade of an account, as its venue reported it (or the simulated book, or a person).
 

@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 from enum import StrEnum
 
 from fullon.kernel.errors import Invalid
-from fullon.kernel.money import round_down, to_text
+from fullon.kernel.money import round_down, shortest
 from fullon.orders.model import OrderType, Side
 
 #: Free balance that a market buy must leave for the price to move until it is filled.
@@ -96,18 +96,18 @@ def check_symbol(
         raise BreaksRule(
             Rule.QUANTITY_STEP,
             "volume",
-            f"The quantity must be a multiple of {to_text(limits.step_size)} {limits.base}.",
-            step=to_text(limits.step_size),
-            nearest=to_text(nearest),
+            f"The quantity must be a multiple of {shortest(limits.step_size)} {limits.base}.",
+            step=shortest(limits.step_size),
+            nearest=shortest(nearest),
         )
     for field, value in (("price", price), ("stop_price", stop_price)):
         if value is not None and value % limits.tick_size:
             raise BreaksRule(
                 Rule.PRICE_TICK,
                 field,
-                f"The {field.replace('_', ' ')} must be a multiple of {to_text(limits.tick_size)} {limits.quote}.",
-                tick=to_text(limits.tick_size),
-                nearest=to_text(passive_price(side, value, limits.tick_size)),
+                f"The {field.replace('_', ' ')} must be a multiple of {shortest(limits.tick_size)} {limits.quote}.",
+                tick=shortest(limits.tick_size),
+                nearest=shortest(passive_price(side, value, limits.tick_size)),
             )
     reference = price or stop_price or market_price
     if reference is None:
@@ -117,19 +117,19 @@ def check_symbol(
         raise BreaksRule(
             Rule.MINIMUM_QUANTITY,
             "volume",
-            f"The quantity must be at least {to_text(limits.min_quantity)} {limits.base}.",
-            minimum=to_text(limits.min_quantity),
-            smallest=to_text(smallest),
+            f"The quantity must be at least {shortest(limits.min_quantity)} {limits.base}.",
+            minimum=shortest(limits.min_quantity),
+            smallest=shortest(smallest),
         )
     if limits.min_notional is not None and volume * reference < limits.min_notional:
         raise BreaksRule(
             Rule.MINIMUM_NOTIONAL,
             "volume",
-            f"The order must be worth at least {to_text(limits.min_notional)} {limits.quote}; at "
-            f"{to_text(reference)} that is {to_text(smallest)} {limits.base}.",
-            minimum=to_text(limits.min_notional),
-            price=to_text(reference),
-            smallest=to_text(smallest),
+            f"The order must be worth at least {shortest(limits.min_notional)} {limits.quote}; at "
+            f"{shortest(reference)} that is {shortest(smallest)} {limits.base}.",
+            minimum=shortest(limits.min_notional),
+            price=shortest(reference),
+            smallest=shortest(smallest),
         )
 
 
@@ -169,9 +169,9 @@ def check_balance(
     raise BreaksRule(
         Rule.BALANCE,
         "volume",
-        f"The order takes {to_text(amount.normalize())} {currency} and {to_text(free)} {currency} is free.",
+        f"The order takes {shortest(amount)} {currency} and {shortest(free)} {currency} is free.",
         currency=currency,
-        needed=to_text(amount.normalize()),
-        free=to_text(free),
-        largest=to_text(max(largest, Decimal(0))),
+        needed=shortest(amount),
+        free=shortest(free),
+        largest=shortest(max(largest, Decimal(0))),
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from fullon.orders.model import OrderStatus, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +64,42 @@ class Selection:
             " AND ".join(conditions),
             [value for _, value in given],
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSelection:
+    """Orders of one user.
+
+    Attributes:
+        since: first moment of their creation, included.
+        until: end, not included.
+        statuses: only those in one of these; None takes all.
+        dry_run: only those on paper, or only the real ones; None takes both.
+    """
+
+    uid: UUID
+    since: datetime | None = None
+    until: datetime | None = None
+    bot_id: UUID | None = None
+    ex_id: UUID | None = None
+    symbol: str | None = None
+    side: Side | None = None
+    statuses: Collection[OrderStatus] | None = None
+    dry_run: bool | None = None
+
+    def where(self) -> tuple[str, list[object]]:
+        """A condition on ``orders``, and the values of its parameters. Only values come from a request."""
+        chosen: list[tuple[str, object]] = [
+            ("uid = ${}", self.uid),
+            ("created_at >= ${}", self.since),
+            ("created_at < ${}", self.until),
+            ("bot_id = ${}", self.bot_id),
+            ("ex_id = ${}", self.ex_id),
+            ("symbol = ${}", self.symbol),
+            ("side = ${}", self.side and self.side.value),
+            ("status = ANY(${}::text[])", None if self.statuses is None else [each.value for each in self.statuses]),
+            ("dry_run = ${}", self.dry_run),
+        ]
+        given = [(part, value) for part, value in chosen if value is not None]
+        conditions = [part.format(number) for number, (part, _) in enumerate(given, 1)]
+        return " AND ".join(conditions), [value for _, value in given]
