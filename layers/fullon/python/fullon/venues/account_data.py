@@ -92,8 +92,10 @@ class VenueFill:
     at: datetime
 
 
-#: What a user stream tells: orders and fills as they happen, and all balances that changed.
-Event: TypeAlias = VenueOrder | VenueFill | VenueBalance
+#: What a user stream says of balances: that they are no longer what they were.
+BALANCES_CHANGED: Literal["balances"] = "balances"
+#: What a user stream tells.
+Event: TypeAlias = VenueOrder | VenueFill | Literal["balances"]
 
 
 class AccountData(Protocol):

@@ -10,6 +10,7 @@ from fullon.venues.model import Venue
 from fullon.venues.port import MarketData
 
 if TYPE_CHECKING:
+    from fullon.venues.account_data import AccountData
     from fullon.venues.ccxt_account import CcxtAccount
 
 
@@ -44,3 +45,14 @@ def connect_account(venue: Venue, base_url: str | None, keys: Keys, clock: Clock
     from fullon.venues.ccxt_account import CcxtAccount
 
     return CcxtAccount(venue.name, venue.ccxt_id, venue.params, base_url, keys, test=test, clock=clock)
+
+
+def connect_account_data(venue: Venue, base_url: str | None, keys: Keys, clock: Clock, *, test: bool) -> AccountData:
+    """An account at ``venue`` for reading what it has and does; as :func:`connect_account` otherwise.
+
+    Raises:
+        Invalid: the row cannot be used, or the venue has no test network.
+    """
+    from fullon.venues.ccxt_account_data import CcxtAccountData
+
+    return CcxtAccountData(venue.name, venue.ccxt_id, venue.params, base_url, keys, test=test, clock=clock)
