@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -52,6 +53,14 @@ class CcxtVenue:
         self._base_url = base_url.rstrip("/") if base_url else None
         self._clock = clock
         self._exchange = self._make()
+
+    @staticmethod
+    def taker_rate(ccxt_id: str) -> Decimal | None:
+        """The share of a trade that the venue takes from who takes, by its published list; None where ccxt has none."""
+        if ccxt_id not in ccxt.exchanges:
+            return None
+        described = getattr(ccxt, ccxt_id)().describe()
+        return ccxt_values.decimal(((described.get("fees") or {}).get("trading") or {}).get("taker"))
 
     @property
     def capabilities(self) -> Capabilities:
