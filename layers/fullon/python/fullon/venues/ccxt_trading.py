@@ -114,16 +114,15 @@ class CcxtTrading(CcxtAccount):
         try:
             raw = await self._read("cancel_order", venue_order_id, symbol, parameters)
         except foreign.OrderNotFound:
-            return await self.find(symbol, client_order_id)  # it ended before, or was never there
+            return await self.find(symbol, client_order_id, venue_order_id)  # it ended before, or was never there
         return await self._with_fills(raw)
 
-    async def find(self, symbol: str, client_order_id: str) -> Found | None:
+    async def find(self, symbol: str, client_order_id: str, venue_order_id: str | None = None) -> Found | None:
         await self._ready(symbol)
         await self._budget.read(4)
+        parameters = {} if venue_order_id is not None else {"clientOrderId": client_order_id}
         try:
-            return await self._with_fills(
-                await self._read("fetch_order", None, symbol, {"clientOrderId": client_order_id})
-            )
+            return await self._with_fills(await self._read("fetch_order", venue_order_id, symbol, parameters))
         except foreign.OrderNotFound:
             pass
         await self._budget.read(6)
@@ -131,7 +130,7 @@ class CcxtTrading(CcxtAccount):
         await self._budget.read(20)
         latest = await self._read("fetch_orders", symbol, None, _LATEST)
         for raw in (*alive, *latest):
-            if raw.get("clientOrderId") == client_order_id:
+            if raw.get("clientOrderId") == client_order_id or str(raw["id"]) == venue_order_id:
                 return await self._with_fills(raw)
         return await self._by_fills(symbol, client_order_id, {str(raw["id"]) for raw in latest})
 

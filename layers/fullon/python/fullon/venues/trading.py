@@ -89,8 +89,9 @@ class Trading(Protocol):
     async def cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Found | None:
         """End an order, and say what became of it; None when the venue does not know it."""
 
-    async def find(self, symbol: str, client_order_id: str) -> Found | None:
-        """Look for an order by its client id among open orders, closed orders and fills; None when it is nowhere."""
+    async def find(self, symbol: str, client_order_id: str, venue_order_id: str | None = None) -> Found | None:
+        """Look for an order among open orders, closed orders and fills: by the venue's id where that is known, else by
+        its client id; None when it is nowhere."""
 
     async def close(self) -> None:
         """Close what is open."""
