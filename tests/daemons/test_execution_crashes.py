@@ -1,4 +1,4 @@
-"""One venue order for each intent, whatever dies, stops or gets lost on the way, and the order's state right in the end.
+"""One venue order for each intent, whatever dies, stops or gets lost on the way; the order's state is right in the end.
 
 The daemon kills itself at a step, or the venue loses, delays or fails a request; then another daemon takes over.
 """
