@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from fullon.kernel.clock import SystemClock
 from fullon.kernel.ids import new_id
-from fullon.orders import bell, order_store
+from fullon.orders import order_cache, order_store
 from fullon.orders.model import NewOrder, Order, OrderStatus, OrderType, Side
 from fullon.runtime.container import Container
 from fullon.venues import accounts
@@ -52,7 +52,7 @@ class Trader:
                     **{"order_type": OrderType.MARKET, **values},
                 ),
             )
-        await self.container.valkey.publish(bell.CHANNEL, str(self.ex_id))
+        await self.container.valkey.publish(order_cache.NEW_CHANNEL, str(self.ex_id))
         return order
 
     async def enter_limit(self, share: str = "0.9", **values: Any) -> Order:
@@ -68,7 +68,7 @@ class Trader:
         """Ask for the end of an order, as the API does."""
         async with self.container.transaction() as connection:
             await order_store.request_cancel(connection, SystemClock(), self.uid, order.order_id, str(self.uid))
-        await self.container.valkey.publish(bell.CHANNEL, str(self.ex_id))
+        await self.container.valkey.publish(order_cache.NEW_CHANNEL, str(self.ex_id))
 
     async def read(self, order: Order) -> Order:
         """An order as it is now."""

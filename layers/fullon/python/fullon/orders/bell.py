@@ -1,4 +1,4 @@
-"""The bell of orders in Valkey: who enters an order or asks for its end rings. A lost ring costs a second."""
+"""Hears the bell of orders in Valkey: who enters an order or asks for its end rings. A lost ring costs a second."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from fullon.kernel.retry import Backoff, give_way
+from fullon.orders.order_cache import NEW_CHANNEL
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-#: Published with the account's id after the commit.
-CHANNEL = "orders:new"
 #: Shorter than the client's own time-out for an answer, so that quiet is not taken for a lost connection.
 _LISTEN_SECONDS = 3.0
 
@@ -24,7 +23,7 @@ async def listen(valkey: Redis, *rung: asyncio.Event) -> None:
     while True:
         try:
             async with valkey.pubsub() as subscription:
-                await subscription.subscribe(CHANNEL)
+                await subscription.subscribe(NEW_CHANNEL)
                 while True:
                     message = await subscription.get_message(timeout=_LISTEN_SECONDS)
                     give_way()
