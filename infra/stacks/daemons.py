@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = "daemons/Dockerfile"
 #: What an emulator is told, which starts no container: the rehearsal runs the daemons as processes.
 EMULATED_IMAGE = "fullon/daemons:local"
+#: Secret → the variable of its value.
+SECRET_VALUES: Mapping[str, str] = {"encryption": "ENCRYPTION_KEY"}
 
 
 class Daemons(Stack):
@@ -64,7 +66,7 @@ class Daemons(Stack):
                 cluster=self.cluster,
                 image=image,
                 environment={**data.addresses, **_environment(entry, realtime), "AWS_REGION": self.region},
-                secrets=data.container_secrets,
+                secrets={**data.container_secrets, **_secrets(entry, data)},
                 security_group=network.daemons,
             )
             for entry in manifest.daemons
@@ -91,6 +93,10 @@ class Daemons(Stack):
             )
         platform = assets.Platform.LINUX_ARM64 if profile.architecture == "arm64" else assets.Platform.LINUX_AMD64
         return ecs.ContainerImage.from_asset(str(ROOT), file=DOCKERFILE, platform=platform)
+
+
+def _secrets(entry: Daemon, data: Data) -> dict[str, ecs.Secret]:
+    return {SECRET_VALUES[name]: ecs.Secret.from_secrets_manager(data.secrets[name]) for name in entry.secrets}
 
 
 def _environment(entry: Daemon, realtime: Realtime) -> dict[str, str]:

@@ -35,11 +35,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 class Daemon:
     """One process of a collector, with what it logged."""
 
-    def __init__(self, name: str, environment: dict[str, str]) -> None:
+    def __init__(self, name: str, environment: dict[str, str], command: Sequence[str] = ()) -> None:
         self.name = name
         self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"daemons.{name}"],
+            [sys.executable, "-m", *(command or [f"daemons.{name}"])],
             env=environment,
             cwd=REPOSITORY,
             stdout=self.log,
@@ -95,8 +95,8 @@ class Stage:
     valkey_url: str
     daemons: list[Daemon] = field(default_factory=list)
 
-    def start(self, name: str) -> Daemon:
-        """A new process of a collector."""
+    def start(self, name: str, command: Sequence[str] = ()) -> Daemon:
+        """A new process of a daemon; ``command`` is another module to run, with its arguments."""
         unwanted = {"PYTHONDONTWRITEBYTECODE"}
         environment = {key: value for key, value in os.environ.items() if key not in unwanted} | {
             "ENVIRONMENT": "local",
@@ -107,7 +107,7 @@ class Stage:
             "LOG_FORMAT": "json",
             "EXCHANGE_URL_PAPER": self.venue.url,
         }
-        daemon = Daemon(name, environment)
+        daemon = Daemon(name, environment, command)
         self.daemons.append(daemon)
         return daemon
 

@@ -94,7 +94,7 @@ class Daemon:
 
     ``cpu`` is in 1/1024 cores, ``memory`` in megabytes, ``stop_timeout`` in seconds, ``desired`` the number of
     instances of a fresh installation. Each reaches the stores; ``connections`` in ``network`` lets one post to
-    WebSocket clients.
+    WebSocket clients. ``secrets`` are those it is started with beside the logins of the stores.
     """
 
     name: str
@@ -105,6 +105,7 @@ class Daemon:
     desired: int
     stop_timeout: int
     network: tuple[Network, ...] = ("data",)
+    secrets: tuple[Secret, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -334,7 +335,10 @@ def _daemon(entry: _Entry) -> Daemon:
         desired=entry.number("desired", range(101)),
         stop_timeout=entry.number("stop_timeout", range(2, 121)),
         network=_networks(entry, ("data",)),
+        secrets=_secrets(entry),
     )
+    if not set(daemon.secrets) <= {"encryption"}:
+        raise entry.fail("secrets", "of a daemon knows only encryption")
     entry.refuse_unknown_keys()
     return daemon
 

@@ -28,6 +28,7 @@ from fullon.kernel.clock import Clock, SystemClock, to_milliseconds
 
 if TYPE_CHECKING:
     from fullon.market.figures import Figures
+    from fullon.orders.figures import Figures as OrderFigures
 
 NAMESPACE = "Fullon"
 DIMENSION = "Component"
@@ -94,7 +95,7 @@ SUBSCRIPTIONS = _gauge("Subscriptions", "Their subscriptions.")
 ORDERS = _count("Orders", "Orders sent to a venue.")
 ORDER_REJECTIONS = _count("OrderRejections", "Orders that a venue or the risk rules refused.")
 ORDER_LATENCY = _time("OrderLatency", "From an order's decision to the venue's acknowledgement.")
-QUEUE_DEPTH = _gauge("QueueDepth", "Signals that wait to be executed.")
+QUEUE_DEPTH = _gauge("QueueDepth", "Orders that wait to be sent.")
 
 CATALOGUE: dict[str, Metric] = {
     metric.name: metric for metric in list(globals().values()) if isinstance(metric, Metric)
@@ -260,6 +261,18 @@ def collecting() -> Figures:
         trades_stored=lambda done: count(TRADES_STORED, done),
         trades_waiting=lambda waiting: gauge(TRADES_WAITING, waiting),
         candles_stored=lambda done: count(CANDLES_STORED, done),
+    )
+
+
+def executing() -> OrderFigures:
+    """Makes metrics of what the handling of orders tells."""
+    from fullon.orders.figures import Figures
+
+    return Figures(
+        sent=lambda: count(ORDERS),
+        refused=lambda: count(ORDER_REJECTIONS),
+        acknowledged=lambda milliseconds: record(ORDER_LATENCY, milliseconds),
+        waiting=lambda waiting: gauge(QUEUE_DEPTH, waiting),
     )
 
 

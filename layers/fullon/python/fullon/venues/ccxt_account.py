@@ -6,7 +6,7 @@ No error of this module carries ccxt's own: its text may hold an address with a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ccxt.base import errors as foreign
@@ -98,26 +98,33 @@ class CcxtAccount(CcxtVenue):
         except (foreign.PermissionDenied, LookupError, TypeError, ValueError, AttributeError):
             return UNKNOWN  # the key may not ask, or the venue answers in other words than it did
 
-    async def _signed(self, method: str, *, may_be_refused: bool = False) -> Any:
+    async def _signed(
+        self, method: str | Callable[[], Awaitable[Any]], *arguments: Any, may_be_refused: bool = False
+    ) -> Any:
         exchange = self._exchange
-        ask = getattr(exchange, method)
+        ask = getattr(exchange, method) if isinstance(method, str) else method
         exchange.last_request_url, self._status = None, 0
         try:
-            return await ask()
-        except foreign.InvalidNonce:
-            raise await self._clock_differs() from None
-        except foreign.AuthenticationError as error:
+            return await ask(*arguments)
+        except FOREIGN as error:
             if may_be_refused and isinstance(error, foreign.PermissionDenied):
                 raise
-            raise self._wrong_keys(error) from None
-        except FOREIGN as error:
-            if not isinstance(error, foreign.BaseError | OSError) and exchange.last_request_url is None:
-                # Nothing was sent: the secret is not of the form that can be signed with.
-                raise self._refusal(WrongApiSecret) from None
-            if type(error) is foreign.ExchangeError and self._status >= 500:
-                # ccxt goes by the code in the answer, and has no place for some of those that say: not now.
-                error = foreign.ExchangeNotAvailable()
-            raise self.translated(error, exchange) from None
+            raise await self._told(error, exchange) from None
+
+    async def _told(self, error: Exception, exchange: Any) -> Exception:
+        """Our error for one of ccxt about a signed call."""
+        if isinstance(error, foreign.InvalidNonce):
+            return await self._clock_differs()
+        if isinstance(error, foreign.AuthenticationError):
+            return self._wrong_keys(error)
+        signs = exchange is self._exchange
+        if signs and not isinstance(error, foreign.BaseError | OSError) and exchange.last_request_url is None:
+            # Nothing was sent: the secret is not of the form that can be signed with.
+            return self._refusal(WrongApiSecret)
+        if type(error) is foreign.ExchangeError and self._status >= 500:
+            # ccxt goes by the code in the answer, and has no place for some of those that say: not now.
+            error = foreign.ExchangeNotAvailable()
+        return self.translated(error, exchange)
 
     def _wrong_keys(self, error: Exception) -> Exception:
         if isinstance(error, foreign.AccountSuspended | foreign.AccountNotEnabled):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -20,7 +21,7 @@ from fullon.venues.quotes import Bar, Tick, Trade
 from fullon.venues.trade_bars import minute_bars
 
 #: How a request says "from this id on", where a venue pages its trades by id.
-_TRADES_FROM_ID = {"binance": "fromId", "binanceus": "fromId", "binanceusdm": "fromId", "binancecoinm": "fromId"}
+TRADES_FROM_ID = {"binance": "fromId", "binanceus": "fromId", "binanceusdm": "fromId", "binancecoinm": "fromId"}
 #: Placeholders of addresses in the catalogue: base address for HTTP, and the same for WebSocket.
 _HTTP, _SOCKETS = "{http}", "{ws}"
 _AGGREGATE = {"name": "aggTrade"}
@@ -53,13 +54,21 @@ class CcxtVenue:
         self._clock = clock
         self._exchange = self._make()
 
+    @staticmethod
+    def taker_rate(ccxt_id: str) -> Decimal | None:
+        """The share of a trade that the venue takes from who takes, by its published list; None where ccxt has none."""
+        if ccxt_id not in ccxt.exchanges:
+            return None
+        described = getattr(ccxt, ccxt_id)().describe()
+        return ccxt_values.decimal(((described.get("fees") or {}).get("trading") or {}).get("taker"))
+
     @property
     def capabilities(self) -> Capabilities:
         has = self._exchange.has
         return Capabilities(
             candles=has.get("fetchOHLCV") is True,
             trades=has.get("fetchTrades") is True,
-            trades_by_id=self._ccxt_id in _TRADES_FROM_ID,
+            trades_by_id=self._ccxt_id in TRADES_FROM_ID,
             ticker_streams=bool(has.get("watchTickers") or has.get("watchTicker")),
             candle_streams=bool(has.get("watchOHLCVForSymbols") or has.get("watchOHLCV")),
             trade_streams=bool(has.get("watchTradesForSymbols") or has.get("watchTrades")),
@@ -93,7 +102,7 @@ class CcxtVenue:
         return sorted(bars, key=lambda bar: bar.ts)[:limit]
 
     async def trades(self, symbol: str, since: int | None, after: str | None, limit: int) -> list[Trade]:
-        parameter = _TRADES_FROM_ID.get(self._ccxt_id)
+        parameter = TRADES_FROM_ID.get(self._ccxt_id)
         if after is not None and parameter is not None and after.isdecimal():
             raw = await self._call("fetch_trades", symbol, None, limit, {parameter: str(int(after) + 1)})
         else:
@@ -156,7 +165,7 @@ class CcxtVenue:
     def _make(self) -> Any:
         configuration: dict[str, Any] = {"enableRateLimit": True, "timeout": 10_000, "timeout_on_exit": 0}
         options = dict(self._params.get("options", {}))
-        if self._ccxt_id in _TRADES_FROM_ID:
+        if self._ccxt_id in TRADES_FROM_ID:
             # Their REST list is of aggregate trades; the stream must count the same ones.
             options = {"watchTrades": _AGGREGATE, "watchTradesForSymbols": _AGGREGATE} | options
         configuration["options"] = options

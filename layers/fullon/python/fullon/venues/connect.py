@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from fullon.kernel.clock import Clock
@@ -10,7 +11,9 @@ from fullon.venues.model import Venue
 from fullon.venues.port import MarketData
 
 if TYPE_CHECKING:
+    from fullon.venues.account_data import AccountData
     from fullon.venues.ccxt_account import CcxtAccount
+    from fullon.venues.trading import Trading
 
 
 def connect(venue: Venue, base_url: str | None, clock: Clock) -> MarketData:
@@ -44,3 +47,37 @@ def connect_account(venue: Venue, base_url: str | None, keys: Keys, clock: Clock
     from fullon.venues.ccxt_account import CcxtAccount
 
     return CcxtAccount(venue.name, venue.ccxt_id, venue.params, base_url, keys, test=test, clock=clock)
+
+
+def connect_account_data(venue: Venue, base_url: str | None, keys: Keys, clock: Clock, *, test: bool) -> AccountData:
+    """An account at ``venue`` for reading what it has and does; as :func:`connect_account` otherwise.
+
+    Raises:
+        Invalid: the row cannot be used, or the venue has no test network.
+    """
+    from fullon.venues.ccxt_account_data import CcxtAccountData
+
+    return CcxtAccountData(venue.name, venue.ccxt_id, venue.params, base_url, keys, test=test, clock=clock)
+
+
+def connect_trading(venue: Venue, base_url: str | None, keys: Keys, clock: Clock, *, test: bool) -> Trading:
+    """An account at ``venue`` for placing orders; nothing is sent until something is asked for.
+
+    Args:
+        base_url: address that takes the place of the venue's own, or None.
+        test: at the venue's test network.
+
+    Raises:
+        NotOffered: orders cannot be placed there, or the venue has no test network.
+        Invalid: the row cannot be used.
+    """
+    from fullon.venues.ccxt_trading import CcxtTrading
+
+    return CcxtTrading(venue.name, venue.ccxt_id, venue.params, base_url, keys, test=test, clock=clock)
+
+
+def taker_rate(venue: Venue) -> Decimal:
+    """The share of a trade that ``venue`` takes from who takes, as it publishes it; 0.001 where it publishes none."""
+    from fullon.venues.ccxt_venue import CcxtVenue
+
+    return CcxtVenue.taker_rate(venue.ccxt_id) or Decimal("0.001")
