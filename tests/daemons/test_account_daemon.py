@@ -1,4 +1,4 @@
-"""The account daemon as a process, against the paper venue: what happens there is known here, once, whatever happens."""
+"""The account daemon as a process, against the paper venue: what happens there is known here, and once."""
 
 from __future__ import annotations
 
@@ -108,7 +108,9 @@ class Holder:
 
     async def venue_trades(self) -> list[str]:
         async with self.hand() as hand:
-            return [str(each["id"]) for each in (await hand("GET", "/api/v3/myTrades", symbol="BTCUSDT")).json()]
+            answer = await hand("GET", "/api/v3/myTrades", symbol="BTCUSDT")
+        assert answer.status_code == 200, answer.text
+        return [str(each["id"]) for each in answer.json()]
 
     async def knows_all(self, ex_id: UUID) -> bool:
         """Whether every trade of the venue is here, once, with its order."""
@@ -217,15 +219,13 @@ async def test_a_stream_that_fell_silent_is_found_out_and_opened_anew(made: Stag
     await until(lambda: holder.is_cached(ex_id), PATIENCE, "the first balances")
     await switch(made.venue, user_streams={"silent": True})
 
-    async def bought_unheard() -> bool:
-        async with holder.hand() as hand:
-            await hand.order(**BUY)
-        return daemon.said("stream owes")
-
-    await until(bought_unheard, PATIENCE, "the silence found out")
+    async with holder.hand() as hand:
+        await hand.order(**BUY)
+    await until(lambda: daemon.said("stream owes"), PATIENCE, "the silence found out")
     await switch(made.venue, user_streams=None)
+    await until(lambda: daemon.said("resumed", code="stream_silent"), PATIENCE, "the stream again")
 
-    await until(lambda: holder.knows_all(ex_id), PATIENCE, "all fills")
+    assert await holder.knows_all(ex_id)
 
 
 async def test_fills_are_taken_once_from_a_stream_that_repeats_and_shuffles(made: Stage, holder: Holder) -> None:

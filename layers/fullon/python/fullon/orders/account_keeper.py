@@ -102,7 +102,7 @@ class AccountKeeper:
                     follow(
                         self._data.stream,
                         self._heard,
-                        what=f"stream of {self._name}",
+                        what=f"events of {self._name}",
                         troubles=self._around.troubles,
                         silence=SILENCE_SECONDS,
                         opening=self._opening,
