@@ -6,11 +6,16 @@ from fastapi import FastAPI
 
 from fullon.runtime import http
 from fullon.runtime.container import Container
-from functions.cache import order_routes, routes
+from functions.cache import account_routes, order_routes, routes
 
 
 def create(container: Container) -> FastAPI:
     """The app."""
     return http.create_app(
-        "cache", "Latest tickers, bars, orders and process records", container, routes.router, order_routes.router
+        "cache",
+        "Latest tickers, bars, orders, accounts and process records",
+        container,
+        routes.router,
+        order_routes.router,
+        account_routes.router,
     )
