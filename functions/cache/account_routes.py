@@ -68,9 +68,7 @@ async def cached_positions(user_id: UUID, stores: Stores, caller: Caller) -> Use
     return UserPositions(user_id=user_id, items=items, **age(min(state.as_of for _, state in found), now))
 
 
-async def _found(
-    user_id: UUID, stores: Container, caller: Identity, what: str
-) -> list[tuple[Account, AccountState]]:
+async def _found(user_id: UUID, stores: Container, caller: Identity, what: str) -> list[tuple[Account, AccountState]]:
     if user_id != caller.user_id and not caller.is_admin:
         raise UserNotFound
     async with stores.connection() as connection:

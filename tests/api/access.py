@@ -57,6 +57,8 @@ ACCESS = {
     "POST /api/v1/auth/register": "public",
     "GET /api/v1/auth/verify": "read",
     "POST /api/v1/auth/ws-ticket": "read",
+    "GET /api/v1/cache/accounts/{user_id}/balances": "own page or admin",
+    "GET /api/v1/cache/accounts/{user_id}/positions": "own page or admin",
     "GET /api/v1/cache/ohlcv/{exchange}/{symbol}/{timeframe}": "read",
     "GET /api/v1/cache/orders/queue/size": "read",
     "GET /api/v1/cache/orders/{order_id}/status": "own",

@@ -16,7 +16,8 @@ from fastapi import FastAPI
 from fullon.bots import store as bots
 from fullon.identity import passwords
 from fullon.identity.model import Identity, Kind, Role, Scope
-from fullon.orders import ledger, order_cache, order_store
+from fullon.orders import account_cache, ledger, order_cache, order_store
+from fullon.orders.account_cache import AccountState
 from fullon.orders.model import Fill, FillSource, NewOrder, OrderStatus, OrderType, Side
 from fullon.orders.order_data import data_of
 from fullon.runtime.container import Container
@@ -158,6 +159,9 @@ async def a_world(container: Container) -> World:
     )
     assert row is not None
     owner = people["owner"]
+    await account_cache.put(
+        container.valkey, AccountState(first["ex_id"], owner.user_id, [], [], container.clock.now()), changed=()
+    )
     values = {
         **first,
         **dict(row),

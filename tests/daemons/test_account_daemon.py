@@ -216,7 +216,7 @@ async def test_what_happened_while_it_was_away_is_caught_up_once(made: Stage, ho
 async def test_a_stream_that_fell_silent_is_found_out_and_opened_anew(made: Stage, holder: Holder) -> None:
     ex_id = await holder.add()
     daemon = made.start("account")
-    await until(lambda: holder.is_cached(ex_id), PATIENCE, "the first balances")
+    await until(lambda: daemon.said("stream stands"), PATIENCE, "the stream")
     await switch(made.venue, user_streams={"silent": True})
 
     async with holder.hand() as hand:
@@ -230,8 +230,8 @@ async def test_a_stream_that_fell_silent_is_found_out_and_opened_anew(made: Stag
 
 async def test_fills_are_taken_once_from_a_stream_that_repeats_and_shuffles(made: Stage, holder: Holder) -> None:
     ex_id = await holder.add()
-    made.start("account")
-    await until(lambda: holder.is_cached(ex_id), PATIENCE, "the first balances")
+    daemon = made.start("account")
+    await until(lambda: daemon.said("stream stands"), PATIENCE, "the stream")
     await switch(made.venue, user_streams={"duplicate": 0.5, "reorder": 0.5, "seed": 7})
 
     async with holder.hand() as hand:

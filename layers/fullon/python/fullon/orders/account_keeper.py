@@ -118,6 +118,7 @@ class AccountKeeper:
     def _heard(self, batch: Sequence[Event]) -> None:
         if not self._standing:  # what happened before it stood comes with a check
             self._standing = True
+            _log.info("stream stands", extra={"ex_id": str(self._account.ex_id)})
             self._owed.clear()
             self._check_at = float("-inf")
             self._rung.set()
