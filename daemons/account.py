@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from fullon.fleet import store as fleet
 from fullon.kernel.retry import Troubles
@@ -64,8 +63,8 @@ async def work(context: daemon.Context) -> None:
         finally:
             await data.close()
 
-    async def forget(ex_id: UUID) -> None:
-        await account_cache.forget(container.valkey, ex_id)
+    async def forget(each: Assignment) -> None:
+        await account_cache.forget(container.valkey, each.account.account.uid, each.ex_id)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(pulse.run())

@@ -12,6 +12,7 @@ from fullon.identity.cache import REVOKED_CHANNEL
 from fullon.kernel.clock import to_milliseconds
 from fullon.kernel.errors import Invalid
 from fullon.kernel.retry import Troubles, insist
+from fullon.orders.order_cache import NEW_CHANNEL
 from fullon.runtime import daemon, manifest, metrics, tracing
 from fullon.streams import cache
 from fullon.streams.credentials import CredentialSource
@@ -22,6 +23,7 @@ from fullon.streams.model import Channel
 from fullon.streams.outbox import Topic
 from fullon.streams.owners import Owners
 from fullon.streams.registry import Registry
+from fullon.streams.relay import Relay
 from fullon.streams.store import ConnectionRecord, Subscription
 
 TICK_SECONDS = 1.0
@@ -49,7 +51,9 @@ async def work(context: daemon.Context) -> None:
         gateway = Owners(settings.aws_region, credentials.get, loop.time)
 
     def wanted(channel: Channel, key: str) -> None:
-        if channel.lossless:
+        if channel.owned and channel.lossless:
+            relay.read(channel, key)
+        elif channel.lossless:
             trades.snapshot(key)
         else:
             changes.read(channel, key)
@@ -73,16 +77,30 @@ async def work(context: daemon.Context) -> None:
         troubles.outage("changes"),
         troubles.outage("latest values"),
         processes=[fleet.key(each.name) for each in manifest.load().daemons],
-        bells={cache.BELL: registry.bell, REVOKED_CHANNEL: registry.look_again},
+        bells={
+            cache.BELL: registry.bell,
+            REVOKED_CHANNEL: registry.look_again,
+            NEW_CHANNEL: lambda message: relay.ring(message),
+        },
         taken=pulse.count,
     )
     trades = Trades(container.valkey, fanout, container.clock, troubles.outage("trades"), taken=pulse.count)
+    relay = Relay(
+        container.connection,
+        container.valkey,
+        fanout,
+        container.clock,
+        troubles.outage("the outbox"),
+        troubles.outage("records of users"),
+        taken=pulse.count,
+    )
     await insist(gateway.start, troubles.outage("credentials"))
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(pulse.run())
             tasks.create_task(changes.run())
             tasks.create_task(trades.run())
+            tasks.create_task(relay.run())
             tasks.create_task(registry.run())
             tasks.create_task(_tick(registry, fanout, gateway, trades, pulse))
     finally:

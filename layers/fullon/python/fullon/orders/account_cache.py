@@ -54,6 +54,11 @@ def key(ex_id: UUID) -> str:
     return f"accounts:{{{ex_id}}}"
 
 
+def user_key(uid: UUID) -> str:
+    """Set: the accounts of a user that are known here."""
+    return f"accounts-of:{{{uid}}}"
+
+
 async def put(valkey: Redis, state: AccountState, *, changed: Sequence[str] = PARTS) -> None:
     """Replace what is known of an account, and publish the parts that changed.
 
@@ -70,6 +75,8 @@ async def put(valkey: Redis, state: AccountState, *, changed: Sequence[str] = PA
         async with valkey.pipeline(transaction=False) as batch:
             batch.hset(key(state.ex_id), mapping=fields)  # type: ignore[arg-type]
             batch.expire(key(state.ex_id), KEPT_SECONDS)
+            batch.sadd(user_key(state.uid), str(state.ex_id))
+            batch.expire(user_key(state.uid), KEPT_SECONDS)
             for name in changed:
                 news = {
                     "uid": str(state.uid),
@@ -82,14 +89,23 @@ async def put(valkey: Redis, state: AccountState, *, changed: Sequence[str] = PA
             await batch.execute()
 
 
-async def forget(valkey: Redis, ex_id: UUID) -> None:
+async def forget(valkey: Redis, uid: UUID, ex_id: UUID) -> None:
     """Remove what is known of an account that is no longer in use.
 
     Raises:
         Unavailable: Valkey cannot be reached.
     """
     with _unavailable_when_down():
-        await valkey.delete(key(ex_id))
+        async with valkey.pipeline(transaction=False) as batch:
+            batch.srem(user_key(uid), str(ex_id))
+            batch.delete(key(ex_id))
+            await batch.execute()
+
+
+async def of_user(valkey: Redis, uid: UUID) -> list[UUID]:
+    """Accounts of a user that are known here. Raises what the client raises."""
+    found: set[bytes] = await valkey.smembers(user_key(uid))  # type: ignore[misc]
+    return sorted(UUID(each.decode()) for each in found)
 
 
 async def read(valkey: Redis, ex_ids: Sequence[UUID]) -> list[AccountState]:

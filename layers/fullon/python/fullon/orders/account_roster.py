@@ -54,7 +54,7 @@ class AccountRoster:
         self,
         load: Callable[[], Awaitable[Iterable[Assignment]]],
         keep: Callable[[Assignment], Awaitable[None]],
-        forget: Callable[[UUID], Awaitable[None]],
+        forget: Callable[[Assignment], Awaitable[None]],
         troubles: Troubles,
     ) -> None:
         self._load = load
@@ -75,22 +75,22 @@ class AccountRoster:
 
     async def _assign(self, assignments: Iterable[Assignment]) -> None:
         wanted = {each.ex_id: each for each in assignments}
-        stale = [ex_id for ex_id, (known, _) in self._tasks.items() if not _is_wanted(wanted.get(ex_id), known)]
-        await _end([self._tasks.pop(ex_id)[1] for ex_id in stale])
-        for ex_id in stale:
-            if ex_id not in wanted:
-                _log.info("account left", extra={"ex_id": str(ex_id)})
-                await self._let_go(ex_id)
+        stale = [known for known, _ in self._tasks.values() if not _is_wanted(wanted.get(known.ex_id), known)]
+        await _end([self._tasks.pop(known.ex_id)[1] for known in stale])
+        for known in stale:
+            if known.ex_id not in wanted:
+                _log.info("account left", extra={"ex_id": str(known.ex_id)})
+                await self._let_go(known)
         for ex_id, each in wanted.items():
             if ex_id not in self._tasks:
                 _log.info("account taken", extra={"ex_id": str(ex_id), "exchange": each.venue.name})
                 self._tasks[ex_id] = (each, asyncio.create_task(self._work(each)))
 
-    async def _let_go(self, ex_id: UUID) -> None:
+    async def _let_go(self, known: Assignment) -> None:
         try:
-            await self._forget(ex_id)
+            await self._forget(known)
         except Unavailable as error:  # it expires by itself
-            _log.warning("account not forgotten", extra={"ex_id": str(ex_id), "code": error.code})
+            _log.warning("account not forgotten", extra={"ex_id": str(known.ex_id), "code": error.code})
 
     async def _work(self, each: Assignment) -> None:
         outage = self._troubles.outage(f"account {each.ex_id}")

@@ -17,7 +17,7 @@ import orjson
 from fullon.kernel.errors import Unavailable
 from fullon.market import keys as names
 from fullon.streams import frames
-from fullon.streams.model import OHLCV, PROCESSES, TICKERS, TRADES, Topics
+from fullon.streams.model import BALANCES, OHLCV, POSITIONS, PROCESSES, TICKERS, TRADES, Topics
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -124,7 +124,28 @@ async def _processes(valkey: Redis, topics: Topics, processes: Sequence[str]) ->
     return {f"{record['type']}:{record['instance']}": record for record in records}
 
 
-_READERS = {TICKERS.name: _ticks, OHLCV.name: _bars, TRADES.name: _trades, PROCESSES.name: _processes}
+async def _accounts(valkey: Redis, topics: Topics, _: Sequence[str]) -> dict[str, Any]:
+    from fullon.orders import account_cache
+
+    assert topics.owner is not None
+    part = topics.part
+    wanted = await account_cache.of_user(valkey, topics.owner) if part is None else [part]
+    states = await account_cache.read(valkey, wanted)
+    found: dict[str, Any] = {} if part is None else {f"{topics.owner}:{part}": None}
+    for state in states:
+        if state.uid == topics.owner:
+            found[f"{topics.owner}:{state.ex_id}"] = state.part(topics.channel.name)
+    return found
+
+
+_READERS = {
+    TICKERS.name: _ticks,
+    OHLCV.name: _bars,
+    TRADES.name: _trades,
+    PROCESSES.name: _processes,
+    BALANCES.name: _accounts,
+    POSITIONS.name: _accounts,
+}
 
 
 def _lost() -> tuple[type[Exception], ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fullon.kernel.clock import Clock
 from fullon.streams import store
-from fullon.streams.errors import UnknownExchange, UnknownSymbols
+from fullon.streams.errors import UnknownAccount, UnknownBot, UnknownExchange, UnknownSymbols
 from fullon.streams.model import Topics
 
 if TYPE_CHECKING:
@@ -34,12 +34,15 @@ class Catalogue:
         self._known: dict[str, tuple[float, frozenset[str] | None]] = {}
 
     async def check(self, topics: Topics) -> None:
-        """Every exchange and symbol of the topics exists and is active.
+        """Every exchange and symbol of the topics exists and is active; an account or a bot is the owner's.
 
         Raises:
             UnknownExchange, UnknownSymbols: the error names them.
+            UnknownAccount, UnknownBot: it is somebody else's, or nobody's.
             Unavailable: the database cannot be reached.
         """
+        if topics.part is not None:
+            await self._check_part(topics)
         if topics.exchange is None:
             return
         symbols = await self._symbols(topics.exchange, BELIEVED_SECONDS)
@@ -50,6 +53,12 @@ class Catalogue:
         missing = [symbol for symbol in topics.symbols if symbol not in symbols]
         if missing:
             raise UnknownSymbols(topics.exchange, missing)
+
+    async def _check_part(self, topics: Topics) -> None:
+        async with self._connection() as connection:
+            kinds = await store.kinds_of(connection, topics.owner, topics.part)
+        if not any(member in kinds for member in topics.channel.members):
+            raise UnknownAccount if "account" in topics.channel.members else UnknownBot
 
     async def _symbols(self, exchange: str, seconds: float) -> frozenset[str] | None:
         now = self._clock.monotonic()

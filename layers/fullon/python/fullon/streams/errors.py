@@ -57,6 +57,24 @@ class UnknownSymbols(NotFound):
         )
 
 
+class UnknownAccount(NotFound):
+    """The caller has no such exchange account."""
+
+    default_code = "account_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such exchange account.")
+
+
+class UnknownBot(NotFound):
+    """The caller has no such bot."""
+
+    default_code = "bot_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such bot.")
+
+
 class ChannelForbidden(Forbidden):
     """The channel is for others."""
 

@@ -167,7 +167,7 @@ class Fanout:
             self._forget(topic)
         for subscriber, stream in list(takers.items()):
             if isinstance(stream, TradeStream):
-                if not stream.number and not stream.waits:
+                if stream.held or (not topic.channel.owned and not stream.number and not stream.waits):
                     stream.begin(topic.tail())
                     subscriber.wake(stream)
             elif isinstance(stream, LatestStream) and (not same or not stream.number):
@@ -192,7 +192,7 @@ class Fanout:
             subscriber.wake(stream)
 
     def trades(self, channel: Channel, key: str, trades: list[Any], ts: int) -> None:
-        """Trades of a key, in order."""
+        """Trades of a key, or changes of what belongs to a user, in order."""
         topic = self._topics.get((channel.name, key))
         if topic is None:
             return
@@ -204,7 +204,9 @@ class Fanout:
 
     def lose_trades(self) -> None:
         """Trades were lost before they came here; nobody knows of which keys or how many."""
-        for takers in list(self._takers.values()):
+        for topic, takers in list(self._takers.items()):
+            if topic.channel.owned:
+                continue  # these come by another way
             for subscriber, stream in list(takers.items()):
                 if isinstance(stream, TradeStream):
                     stream.lose()
@@ -229,7 +231,7 @@ class Fanout:
             before.clear()
         stream: Stream
         if topic.channel.lossless:
-            stream = TradeStream(topic, subscriber.allowance)
+            stream = TradeStream(topic, subscriber.allowance, held=topic.channel.owned)
         else:
             stream = LatestStream(topic)
             if topic.known:

@@ -19,9 +19,10 @@ from fullon.kernel.clock import Clock, to_milliseconds
 from fullon.kernel.errors import FullonError, Unavailable
 from fullon.kernel.retry import Backoff, Outage
 from fullon.market import keys
+from fullon.orders import account_cache
 from fullon.streams import cache, frames
 from fullon.streams.fanout import Fanout
-from fullon.streams.model import EVERY, OHLCV, PROCESSES, TICKERS, TRADES, Channel, read_key
+from fullon.streams.model import CHANNELS, EVERY, OHLCV, PROCESSES, TICKERS, TRADES, Channel, read_key
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -76,6 +77,7 @@ class Changes:
             keys.TICKERS_CHANNEL.encode(): self._ticks,
             keys.BARS_CHANNEL.encode(): self._bars,
             PROCESSES_CHANNEL.encode(): self._process,
+            account_cache.CHANNEL.encode(): self._account,
             **{name.encode(): handler for name, handler in bells.items()},
         }
         self._unread: dict[tuple[str, str], Channel] = {}
@@ -154,6 +156,14 @@ class Changes:
         key = f"{record['type']}:{record['instance']}"
         if self._fanout.wants("processes", key, ""):
             self._fanout.change(PROCESSES, key, record, to_milliseconds(self._clock.now()))
+
+    def _account(self, data: bytes) -> None:
+        news = orjson.loads(data)
+        channel, group = CHANNELS[news["channel"]], f"{news['uid']}:"
+        key = group + news["key"]
+        self._taken(1)
+        if self._fanout.wants(channel.name, key, group):
+            self._fanout.change(channel, key, news["data"], to_milliseconds(self._clock.now()))
 
     async def _read_asked(self) -> None:
         backoff = Backoff(0.1, 2.0)

@@ -2,6 +2,8 @@
 
 A **key** names one stream of values within a channel: ``paper:BTC/USDT`` (tickers, trades), ``paper:BTC/USDT:5m``
 (ohlcv), ``ticker:INSTANCE`` (processes). A subscription holds such a key, or one that ends in ``*`` and covers all.
+Keys of what belongs to a user begin with the user's id, which comes from the identity and never from a frame: ``UID``
+(all of it), ``UID:ACCOUNT`` or ``UID:BOT``.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
+from uuid import UUID
 
 import orjson
 
@@ -52,6 +55,7 @@ class Channel:
         every: a subscription may leave out the symbol and cover all of them.
         lossless: nothing is dropped without a word; otherwise the latest value replaces those not yet sent.
         admin: for admins only; otherwise any user with the scope ``read``.
+        owned: everybody gets their own; members choose a part of it and can be left out.
     """
 
     name: str
@@ -59,14 +63,24 @@ class Channel:
     every: bool = False
     lossless: bool = False
     admin: bool = False
+    owned: bool = False
 
 
 TICKERS = Channel("tickers", ("exchange", "symbol"), every=True)
 TRADES = Channel("trades", ("exchange", "symbol"), lossless=True)
 OHLCV = Channel("ohlcv", ("exchange", "symbol", "timeframe"))
 PROCESSES = Channel("processes", (), every=True, admin=True)
+ORDERS = Channel("orders", ("account", "bot_id"), lossless=True, owned=True)
+FILLS = Channel("fills", ("account", "bot_id"), lossless=True, owned=True)
+POSITIONS = Channel("positions", ("account",), every=True, owned=True)
+BALANCES = Channel("balances", ("account",), every=True, owned=True)
+BOTS = Channel("bots", ("bot_id",), lossless=True, owned=True)
+SIGNALS = Channel("signals", ("account", "bot_id"), lossless=True, owned=True)
+QUEUE = Channel("queue", ("account", "bot_id"), lossless=True, owned=True)
+RISK = Channel("risk", ("account", "bot_id"), lossless=True, owned=True)
 
-CHANNELS: Mapping[str, Channel] = {channel.name: channel for channel in (TICKERS, TRADES, OHLCV, PROCESSES)}
+_ALL = (TICKERS, TRADES, OHLCV, PROCESSES, ORDERS, FILLS, POSITIONS, BALANCES, BOTS, SIGNALS, QUEUE, RISK)
+CHANNELS: Mapping[str, Channel] = {channel.name: channel for channel in _ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +88,26 @@ class Topics:
     """What a frame asks for: a channel and the keys in it.
 
     Attributes:
-        exchange: None for processes.
+        exchange: None for processes, and for what belongs to a user.
         symbols: empty when all of the exchange are meant.
+        owner: whose it is, of channels with what belongs to a user.
+        part: account or bot, when not all of the owner's is meant.
     """
 
     channel: Channel
     exchange: str | None = None
     symbols: tuple[str, ...] = ()
     timeframe: Timeframe | None = None
+    owner: UUID | None = None
+    part: UUID | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of the subscriptions."""
+        if self.owner is not None:
+            if self.part is not None:
+                return (f"{self.owner}:{self.part}",)
+            return (str(self.owner) if self.channel.lossless else f"{self.owner}:{EVERY}",)
         if self.exchange is None:
             return (EVERY,)
         if not self.symbols:
@@ -144,8 +166,11 @@ def read_frame(text: str | None) -> Frame:
     raise UnknownAction(action, ACTIONS)
 
 
-def read_topics(members: Mapping[str, Any]) -> Topics:
-    """The channel and keys of a frame; whether exchange and symbols exist is not judged here.
+def read_topics(members: Mapping[str, Any], owner: UUID | None = None) -> Topics:
+    """The channel and keys of a frame; whether exchange, symbols, account or bot exist is not judged here.
+
+    Args:
+        owner: who sent it, as the authorizer said.
 
     Raises:
         UnknownChannel: there is no such channel.
@@ -155,6 +180,9 @@ def read_topics(members: Mapping[str, Any]) -> Topics:
     channel = CHANNELS.get(name)
     if channel is None:
         raise UnknownChannel(name, CHANNELS)
+    if channel.owned:
+        assert owner is not None, "what belongs to a user is asked for by one"
+        return Topics(channel, owner=owner, part=_part(channel, members))
     if "exchange" not in channel.members:
         return Topics(channel)
     exchange = _text(members, "exchange", "the name of one").lower()
@@ -172,6 +200,9 @@ def read_key(channel: Channel, key: str) -> Topics:
     Raises:
         ValueError: no subscription of this channel has such a key.
     """
+    if channel.owned:
+        uid, _, part = key.partition(":")
+        return Topics(channel, owner=UUID(uid), part=UUID(part) if part not in ("", EVERY) else None)
     if "exchange" not in channel.members:
         return Topics(channel)
     exchange, _, symbol = key.partition(":")
@@ -182,6 +213,18 @@ def read_key(channel: Channel, key: str) -> Topics:
     if not exchange or not symbol:
         raise ValueError(f"{channel.name} has no key like {key}")
     return Topics(channel, exchange, () if symbol == EVERY else (symbol,), timeframe)
+
+
+def _part(channel: Channel, members: Mapping[str, Any]) -> UUID | None:
+    given = [name for name in channel.members if members.get(name) is not None]
+    if len(given) > 1:
+        raise Invalid("Name an account or a bot, not both.", fields=dict.fromkeys(given, "one of them"))
+    for name in given:
+        try:
+            return UUID(_text(members, name, "an id"))
+        except ValueError as error:
+            raise Invalid(f"{name} is not an id.", fields={name: "not an id"}) from error
+    return None
 
 
 def _symbols(members: Mapping[str, Any]) -> tuple[str, ...]:

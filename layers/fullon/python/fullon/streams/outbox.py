@@ -6,7 +6,7 @@ A stream offers its next frame with :meth:`Stream.frame`, and is then told what 
 * Of latest-value topics only a mark waits that the value has changed; the frame is made of the value of the moment it
   is sent, so a slow reader skips values and never falls behind. Final bars wait themselves, because the next bar takes
   their place in the topic.
-* Trades wait one by one, up to an allowance that the streams of a subscriber share; beyond it they are dropped and
+* Trades, and what belongs to a user, wait one by one, up to an allowance that the streams of a subscriber share; beyond it they are dropped and
   counted, and a ``gap`` frame says how many.
 """
 
@@ -156,11 +156,16 @@ class _Chunk:
 
 @dataclass(slots=True, eq=False)
 class TradeStream:
-    """A topic of which nothing is left out without a word."""
+    """A topic of which nothing is left out without a word.
+
+    Attributes:
+        held: nothing goes out before a snapshot that is still to come; what is added meanwhile follows it.
+    """
 
     topic: Topic
     allowance: Allowance
     number: int = 0
+    held: bool = False
     _snapshot: bytes | None = None
     _missed: int = 0
     _unknown: bool = False
@@ -169,11 +174,12 @@ class TradeStream:
 
     @property
     def waits(self) -> bool:
-        return self._snapshot is not None or self._unknown or bool(self._missed or self._chunks)
+        return not self.held and (self._snapshot is not None or self._unknown or bool(self._missed or self._chunks))
 
     def begin(self, recent: bytes) -> None:
         """The latest trades, as a snapshot shows them; what is added later follows them."""
         self._snapshot = recent
+        self.held = False
 
     def add(self, data: bytes, count: int, ts: int) -> None:
         """More trades: ``data`` is JSON objects joined by commas, ``count`` of them."""

@@ -184,6 +184,8 @@ class Registry:
             channel = CHANNELS.get(each.channel)
             if channel is None:
                 _log.error("subscription to no channel", extra={"channel": each.channel})
+            elif channel.owned and each.key.partition(":")[0] != str(record.identity.user_id):
+                _log.error("subscription to what is somebody else's", extra={"connection_id": connection_id})
             else:
                 self._fanout.subscribe(
                     connection_id, channel, each.key, each.revision, first.get((each.channel, each.key))

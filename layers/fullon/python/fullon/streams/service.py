@@ -16,7 +16,7 @@ from fullon.kernel.clock import Clock, to_milliseconds
 from fullon.streams import cache, store
 from fullon.streams.errors import ChannelForbidden, TooManyConnections, TooManyFrames, TooManySubscriptions
 from fullon.streams.frames import Ack, Pong, Snapshot, SnapshotItem, Snapshots, SubscriptionItem, Subscriptions
-from fullon.streams.model import Channel, Frame, Limits, Topics, read_frame, read_topics
+from fullon.streams.model import EVERY, Channel, Frame, Limits, Topics, read_frame, read_topics
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -128,7 +128,7 @@ class Sockets:
             return Pong(type="pong", ts=to_milliseconds(self._clock.now()))
         if frame.action == "list":
             return await self._list(connection_id)
-        topics = read_topics(frame.members)
+        topics = read_topics(frame.members, identity.user_id)
         if frame.action == "unsubscribe":
             return await self._unsubscribe(connection_id, identity, topics)
         _check_rights(identity, topics.channel)
@@ -169,9 +169,16 @@ class Sockets:
         return Subscriptions(type="subscriptions", items=items, limit=self._limits.subscriptions)
 
     async def _get(self, topics: Topics) -> Snapshot | Snapshots:
-        found: dict[str, Any] = await cache.latest(self._valkey, topics, self._processes)
+        found: dict[str, Any]
+        if topics.channel.owned and topics.channel.lossless:
+            from fullon.streams import records  # few ask for it: a cold start does without
+
+            async with self._transaction() as connection:
+                found = await records.latest(connection, topics)
+        else:
+            found = await cache.latest(self._valkey, topics, self._processes)
         channel, ts = topics.channel.name, to_milliseconds(self._clock.now())
-        if len(topics.symbols) == 1:
+        if len(topics.keys) == 1 and not topics.keys[0].endswith(EVERY):
             [(key, data)] = found.items()
             return Snapshot(type="snapshot", channel=channel, key=key, seq=0, ts=ts, data=data)
         items = [SnapshotItem(key=key, ts=ts, data=data) for key, data in found.items()]

@@ -225,3 +225,14 @@ async def active_exchange(connection: Connection, exchange: str) -> frozenset[st
         exchange,
     )
     return None if row is None else frozenset(row["symbols"])
+
+
+async def kinds_of(connection: Connection, uid: UUID | None, part: UUID | None) -> frozenset[str]:
+    """What an id is of what belongs to a user, as members of frames call it: ``account``, ``bot_id``, or nothing."""
+    rows = await connection.fetch(
+        "SELECT 'account' AS kind FROM exchanges WHERE uid = $1 AND ex_id = $2"
+        " UNION ALL SELECT 'bot_id' FROM bots WHERE uid = $1 AND bot_id = $2",
+        uid,
+        part,
+    )
+    return frozenset(row["kind"] for row in rows)
