@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import orjson
@@ -104,7 +104,7 @@ async def forget(valkey: Redis, uid: UUID, ex_id: UUID) -> None:
 
 async def of_user(valkey: Redis, uid: UUID) -> list[UUID]:
     """Accounts of a user that are known here. Raises what the client raises."""
-    found: set[bytes] = await valkey.smembers(user_key(uid))  # type: ignore[misc]
+    found = cast("set[bytes]", await valkey.smembers(user_key(uid)))
     return sorted(UUID(each.decode()) for each in found)
 
 

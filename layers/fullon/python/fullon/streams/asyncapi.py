@@ -27,9 +27,14 @@ there is no value yet), then `update` frames follow with `seq` 2, 3, … Without
 the exchange come, each with a snapshot of its own. Subscribing again starts over with a new snapshot; do so when a
 `seq` is missing. After a fault inside the server a snapshot may come unasked, or a frame twice with the same `seq`.
 
-**Slow readers.** Of tickers, ohlcv and processes the latest value is sent when the reader has room; what lay between
-is left out, final bars excepted. Trades are all sent, in order; when too many wait, a `gap` frame says how many were
-left out.
+**One's own.** `orders`, `fills`, `positions`, `balances`, `bots`, `signals`, `queue` and `risk` hold what belongs to
+the user of the connection and to nobody else. Without `account` or `bot_id` all of it comes; `positions` and `balances`
+then have a key for each account. A snapshot of `orders` holds those that are alive, of `fills` the newest 50, of `bots`
+all of them. An update may repeat what a snapshot had already: orders carry a `version`, fills a `trade_id`.
+
+**Slow readers.** Of tickers, ohlcv, processes, positions and balances the latest value is sent when the reader has
+room; what lay between is left out, final bars excepted. Trades, orders, fills and the other channels are all sent, in
+order; when too many wait, a `gap` frame says how many were left out.
 
 **Limits.** {connections} connections and {subscriptions} subscriptions a user, {frames} frames in {seconds} seconds a
 user, messages of 128 KB, text only. Beyond them the answer is an `error` frame and the socket stays; after {refusals}
@@ -143,6 +148,8 @@ _MEMBERS: Mapping[str, dict[str, Any]] = {
         "examples": [["BTC/USDT", "ETH/USDT"]],
     },
     "timeframe": {"type": "string", "enum": [timeframe.value for timeframe in Timeframe]},
+    "account": {"type": "string", "format": "uuid", "description": "Only what is of this exchange account."},
+    "bot_id": {"type": "string", "format": "uuid", "description": "Only what is of this bot."},
 }
 
 
@@ -171,7 +178,7 @@ def _topics(base: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
     required = ["action", "channel"]
     for member in channel.members:
         properties[member] = _MEMBERS[member]
-        if member != "symbol":
+        if member != "symbol" and not channel.owned:
             required.append(member)
     schema = _object(properties, required)
     if "symbol" in channel.members:
@@ -218,18 +225,34 @@ def _operation(kind: str, messages: Iterable[str], summary: str) -> dict[str, An
 
 
 def _described(channel: Channel) -> dict[str, Any]:
+    key = ":".join(f"{{{member}}}" for member in channel.members) or "{type}:{instance}"
+    if channel.owned:
+        key = "{user}[:{" + "|".join(channel.members) + "}]"
     return {
         "name": channel.name,
-        "who": "admins" if channel.admin else "any user",
+        "who": "admins" if channel.admin else "the owner" if channel.owned else "any user",
         "scope": "admin" if channel.admin else "read",
-        "key": ":".join(f"{{{member}}}" for member in channel.members) or "{type}:{instance}",
-        "all_symbols": channel.every,
+        "key": key,
+        "all_symbols": channel.every and "symbol" in channel.members,
         "delivery": "every one, in order; a gap is announced" if channel.lossless else "latest value",
         "data": {"$ref": f"#/components/schemas/{_DATA[channel.name]}"},
     }
 
 
-_DATA = {"tickers": "TickData", "trades": "TradeData", "ohlcv": "BarData", "processes": "ProcessData"}
+_DATA = {
+    "tickers": "TickData",
+    "trades": "TradeData",
+    "ohlcv": "BarData",
+    "processes": "ProcessData",
+    "orders": "OrderData",
+    "fills": "FillData",
+    "positions": "PositionsData",
+    "balances": "BalancesData",
+    "bots": "BotData",
+    "signals": "EngineData",
+    "queue": "EngineData",
+    "risk": "EngineData",
+}
 
 
 def _error_codes() -> list[dict[str, str]]:

@@ -10,11 +10,17 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import orjson
 
+from fullon.streams.account_frames import BalancesData, BotData, EngineData, FillData, OrderData, PositionsData
+
 Milliseconds = Annotated[int, "Epoch milliseconds, UTC."]
 Price = Annotated[str, "An exact decimal."]
 RequestId = Annotated[str | int, "That of the frame this answers, if it had one."]
 ChannelName = Annotated[str, "Channel."]
-Key = Annotated[str, "Which stream of the channel: `paper:BTC/USDT`, `paper:BTC/USDT:5m`, `ticker:INSTANCE`."]
+Key = Annotated[
+    str,
+    "Which stream of the channel: `paper:BTC/USDT`, `paper:BTC/USDT:5m`, `ticker:INSTANCE`; of what is one's own"
+    " `USER`, `USER:ACCOUNT` or `USER:BOT`, by their ids.",
+]
 Sequence_ = Annotated[
     int, "Counts the frames of this key on this connection from 1, without gaps. A snapshot starts over at 1."
 ]
@@ -74,7 +80,17 @@ class ProcessData(TypedDict):
 
 
 Data = Annotated[
-    TickData | list[TradeData] | BarData | ProcessData | None,
+    TickData
+    | list[TradeData]
+    | BarData
+    | ProcessData
+    | list[OrderData]
+    | list[FillData]
+    | BalancesData
+    | PositionsData
+    | list[BotData]
+    | list[EngineData]
+    | None,
     "The value, by channel. `null` in a snapshot when there is none yet.",
 ]
 
@@ -118,9 +134,10 @@ class Snapshot(TypedDict):
 
 
 class Update(TypedDict):
-    """It changed. Of latest-value channels (tickers, ohlcv, processes) a slow reader gets the latest value only; final
-    bars are never left out. Trades are never left out: each update holds one or more, in order. After a fault between
-    server and gateway a frame may come twice with the same `seq`: ignore the second."""
+    """It changed. Of latest-value channels (tickers, ohlcv, processes, positions, balances) a slow reader gets the
+    latest value only; final bars are never left out. Trades, orders and the others are never left out: each update
+    holds one or more, in order. After a fault between server and gateway a frame may come twice with the same `seq`:
+    ignore the second."""
 
     type: Literal["update"]
     channel: ChannelName
@@ -148,13 +165,13 @@ class Snapshots(TypedDict):
 
 
 class Gap(TypedDict):
-    """Trades of this key were lost: to a reader that was too slow, or in the server's store. The stream goes on after
-    it."""
+    """Trades, or changes of orders and the like, of this key were lost: to a reader that was too slow, or in the
+    server's store. The stream goes on after it; subscribe again for a snapshot."""
 
     type: Literal["gap"]
     channel: ChannelName
     key: Key
-    missed: Annotated[int | None, "How many trades; null when that is not known."]
+    missed: Annotated[int | None, "How many; null when that is not known."]
 
 
 class Pong(TypedDict):

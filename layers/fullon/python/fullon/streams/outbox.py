@@ -6,8 +6,8 @@ A stream offers its next frame with :meth:`Stream.frame`, and is then told what 
 * Of latest-value topics only a mark waits that the value has changed; the frame is made of the value of the moment it
   is sent, so a slow reader skips values and never falls behind. Final bars wait themselves, because the next bar takes
   their place in the topic.
-* Trades, and what belongs to a user, wait one by one, up to an allowance that the streams of a subscriber share; beyond it they are dropped and
-  counted, and a ``gap`` frame says how many.
+* Trades, and changes of what belongs to a user, wait one by one, up to an allowance that the streams of a subscriber
+  share; beyond it they are dropped and counted, and a ``gap`` frame says how many.
 """
 
 from __future__ import annotations

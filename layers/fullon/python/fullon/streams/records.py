@@ -37,7 +37,7 @@ WHERE uid = $1 AND ($2::uuid IS NULL OR bot_id = $2) ORDER BY bot_id LIMIT $3
 
 
 async def latest(connection: Connection, topics: Topics) -> dict[str, list[Any]]:
-    """The present records of a key, oldest first: alive orders, the newest fills, all bots; nothing of other channels."""
+    """The present records of a key, oldest first: alive orders, the newest fills, all bots; none of other channels."""
     [key] = topics.keys
     reader = _READERS.get(topics.channel.name)
     return {key: [] if reader is None else await reader(connection, topics)}
