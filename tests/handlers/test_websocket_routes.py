@@ -212,7 +212,7 @@ async def test_errors_carry_the_request_id_and_the_fields(routes: Routes, contai
         ({"channel": "tickers", "exchange": "paper", "symbols": ["BTC/USDT", "NO/SUCH"]}, 404, "NO/SUCH"),
         ({"channel": "trades", "exchange": "paper", "symbol": "btc/usdt"}, 404, "btc/usdt"),
         ({"channel": "ohlcv", "exchange": "paper", "symbol": "BTC/USDT", "timeframe": "7m"}, 422, "7m"),
-        ({"channel": "orders"}, 422, "orders"),
+        ({"channel": "weather"}, 422, "weather"),
     ],
 )
 async def test_what_does_not_exist_is_named(

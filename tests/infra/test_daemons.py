@@ -118,6 +118,13 @@ def test_secrets_reach_a_daemon_only_when_it_starts(deployment: Deployment) -> N
         assert not {name for name in plain if "SECRET" in name or "PASSWORD" in name}
 
 
+def test_only_who_opens_keys_of_accounts_is_given_what_seals_them(deployment: Deployment, manifest: Manifest) -> None:
+    for name, service in services(deployment).items():
+        given = {each["Name"] for each in container(deployment, service)["Secrets"]}
+        assert ("ENCRYPTION_KEY" in given) == ("encryption" in manifest.daemon(name).secrets)
+    assert "encryption" in manifest.daemon("account").secrets
+
+
 def test_a_daemon_reaches_out_and_nothing_comes_in(deployment: Deployment) -> None:
     for service in services(deployment).values():
         network = service.properties["NetworkConfiguration"]["AwsvpcConfiguration"]

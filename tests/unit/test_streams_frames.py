@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullon.kernel.errors import FullonError
+from fullon.kernel.errors import FullonError, Invalid
 from fullon.streams.model import CHANNELS, OHLCV, TICKERS, read_frame, read_key, read_topics, request_id_of
+
+OWNER, PART = UUID("0199f1c2-8a52-7c5e-b6f5-1c5b0f8b1a11"), UUID("0199f1c2-9b61-7d0f-8a2e-5f0d3c1b2a99")
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,26 @@ def test_a_key_that_no_request_makes_is_refused(channel: Any, key: str) -> None:
         read_key(channel, key)
 
 
+@pytest.mark.parametrize("name", [name for name, channel in CHANNELS.items() if channel.owned])
+def test_what_belongs_to_a_user_is_under_a_key_that_begins_with_the_user(name: str) -> None:
+    channel = CHANNELS[name]
+    member = channel.members[0]
+
+    everything = read_topics({"channel": name, "user_id": str(PART), "uid": str(PART)}, OWNER)
+    part = read_topics({"channel": name, member: str(PART).upper()}, OWNER)
+
+    assert everything.keys == (str(OWNER) if channel.lossless else f"{OWNER}:*",)
+    assert part.keys == (f"{OWNER}:{PART}",)
+    for topics in (everything, part):
+        assert read_key(channel, topics.keys[0]) == topics
+
+
+@pytest.mark.parametrize("members", [{"account": "x"}, {"account": 7}, {"account": str(PART), "bot_id": str(PART)}])
+def test_a_part_is_one_id(members: dict[str, Any]) -> None:
+    with pytest.raises(Invalid):
+        read_topics({"channel": "orders", **members}, OWNER)
+
+
 @given(st.text())
 def test_any_text_is_a_frame_or_is_refused(text: str) -> None:
     with suppress(FullonError):
@@ -129,10 +152,10 @@ _json = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["channel", "exchange", "symbol", "symbols", "timeframe"]),
-        st.sampled_from([*CHANNELS, "paper", "BTC/USDT", "1m"]) | _json,
+        st.sampled_from(["channel", "exchange", "symbol", "symbols", "timeframe", "account", "bot_id"]),
+        st.sampled_from([*CHANNELS, "paper", "BTC/USDT", "1m", str(PART)]) | _json,
     )
 )
 def test_any_request_names_keys_or_is_refused(members: dict[str, Any]) -> None:
     with suppress(FullonError):
-        assert read_topics(members).keys
+        assert read_topics(members, OWNER).keys

@@ -127,7 +127,7 @@ async def replace_bot(bot_id: UUID, body: BotReplacement, caller: TradingCaller,
 )
 async def delete_bot(bot_id: UUID, caller: TradingCaller, stores: Stores) -> Response:
     async with act(stores, caller, "delete_bot", f"bot {bot_id}") as doing:
-        await store.delete(doing.connection, caller.user_id, bot_id)
+        await store.delete(doing.connection, stores.clock, caller.user_id, bot_id)
     return Response(status_code=204)
 
 

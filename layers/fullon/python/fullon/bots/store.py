@@ -10,10 +10,12 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from fullon.bots.bot_data import data_of
 from fullon.bots.errors import AccountNotFound, BotNameTaken, BotNotFound, NotOnThatExchange
 from fullon.bots.model import Bot, BotExchange, Level, LogLine, Simulation
 from fullon.kernel.clock import Clock
 from fullon.kernel.ids import new_id
+from fullon.orders import outbox
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
@@ -65,10 +67,10 @@ async def add(
                 now,
                 now if active else None,
             )
+            assert row is not None
+            return await _told(connection, clock, Bot(**dict(row)))
     except asyncpg.UniqueViolationError as error:
         raise BotNameTaken from error
-    assert row is not None
-    return Bot(**dict(row))
 
 
 async def get(connection: Connection, uid: UUID, bot_id: UUID, *, lock: bool = False) -> Bot:
@@ -135,20 +137,27 @@ async def change(connection: Connection, clock: Clock, uid: UUID, bot_id: UUID, 
                 clock.now(),
                 *(columns[name] for name in names),
             )
+            assert row is not None
+            return await _told(connection, clock, Bot(**dict(row)))
     except asyncpg.UniqueViolationError as error:
         raise BotNameTaken from error
-    assert row is not None
-    return Bot(**dict(row))
 
 
-async def delete(connection: Connection, uid: UUID, bot_id: UUID) -> Bot:
+async def delete(connection: Connection, clock: Clock, uid: UUID, bot_id: UUID) -> Bot:
     """Remove a bot of ``uid`` with its strategies, log and simulations; its orders and fills stay. Says what it was.
 
     Raises:
         BotNotFound: they have none with this id.
     """
     bot = await get(connection, uid, bot_id, lock=True)
-    await connection.execute("DELETE FROM bots WHERE uid = $1 AND bot_id = $2", uid, bot_id)
+    async with connection.transaction():
+        await connection.execute("DELETE FROM bots WHERE uid = $1 AND bot_id = $2", uid, bot_id)
+        return await _told(connection, clock, bot, removed=True)
+
+
+async def _told(connection: Connection, clock: Clock, bot: Bot, *, removed: bool = False) -> Bot:
+    """Tell subscribers, in the transaction of the change."""
+    await outbox.put(connection, clock, bot.uid, "bots", str(bot.bot_id), data_of(bot, removed=removed))
     return bot
 
 

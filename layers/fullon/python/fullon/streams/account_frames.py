@@ -122,6 +122,7 @@ class BotData(TypedDict):
     created_at: Moment
     updated_at: Moment
     active_since: Moment | None
+    removed: NotRequired[Annotated[Literal[True], "It is no longer there."]]
 
 
 class EngineData(TypedDict):

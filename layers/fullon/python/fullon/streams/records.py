@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fullon.kernel.clock import rfc3339
+from fullon.bots.bot_data import data_of
+from fullon.bots.model import Bot
 from fullon.orders import fill_data, fill_store, order_data, order_store
 from fullon.orders.model import ALIVE
 from fullon.streams.model import BOTS, FILLS, ORDERS, Topics
@@ -55,13 +56,8 @@ async def _fills(connection: Connection, topics: Topics) -> list[Any]:
 
 
 async def _bots(connection: Connection, topics: Topics) -> list[Any]:
-    found = []
-    for row in await connection.fetch(_BOTS, topics.owner, topics.part, MOST_BOTS):
-        values = dict(row)
-        for name in ("created_at", "updated_at", "active_since"):
-            values[name] = values[name] and rfc3339(values[name])
-        found.append({**values, "bot_id": str(row["bot_id"]), "uid": str(row["uid"])})
-    return found
+    rows = await connection.fetch(_BOTS, topics.owner, topics.part, MOST_BOTS)
+    return [data_of(Bot(**dict(row))) for row in rows]
 
 
 _READERS: Mapping[str, Callable[[Connection, Topics], Awaitable[list[Any]]]] = {
