@@ -52,6 +52,25 @@ class BotExchange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """An account's symbol that a bot holds; no other bot may trade it meanwhile.
+
+    Attributes:
+        fence: grows with every taking; an older one may not write any more.
+        since: when the bot took it. All times are by Valkey's clock.
+        expires_at: when it falls free unless it is renewed.
+    """
+
+    ex_id: UUID
+    symbol: str
+    bot_id: UUID
+    fence: int
+    since: datetime
+    renewed_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """Something that a bot did or met.
 
