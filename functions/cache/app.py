@@ -6,9 +6,11 @@ from fastapi import FastAPI
 
 from fullon.runtime import http
 from fullon.runtime.container import Container
-from functions.cache.routes import router
+from functions.cache import bot_routes, routes
 
 
 def create(container: Container) -> FastAPI:
     """The app."""
-    return http.create_app("cache", "Latest tickers, bars and process records", container, router)
+    return http.create_app(
+        "cache", "Latest tickers, bars, bots and process records", container, routes.router, bot_routes.router
+    )

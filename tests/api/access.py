@@ -57,6 +57,8 @@ ACCESS = {
     "POST /api/v1/auth/register": "public",
     "GET /api/v1/auth/verify": "read",
     "POST /api/v1/auth/ws-ticket": "read",
+    "GET /api/v1/cache/bots/blocks": "read",
+    "GET /api/v1/cache/bots/{bot_id}/status": "own",
     "GET /api/v1/cache/ohlcv/{exchange}/{symbol}/{timeframe}": "read",
     "GET /api/v1/cache/processes/health": "admin",
     "GET /api/v1/cache/processes/status": "admin",

@@ -28,7 +28,7 @@ from fullon.runtime.settings import Settings
 from local.home import REPOSITORY
 from local.ports import free_port
 from tests.local.platform import until
-from tests.people import a_user, a_venue
+from tests.people import a_user, a_venue, an_account
 from tests.servers import end
 
 SYMBOL = "BTC/USD:BTC"
@@ -71,15 +71,9 @@ class Desk:
 
 async def a_desk(container: Container, bots: int) -> Desk:
     async with container.transaction() as connection:
-        uid, ex_id = await a_user(connection), uuid4()
+        uid = await a_user(connection)
         await a_venue(connection, "paper")
-        await connection.execute(
-            "INSERT INTO exchanges (ex_id, uid, cat_ex_id, name, key_hint, sealed, data_key, master_key_id, created_at,"
-            " updated_at) SELECT $1, $2, cat_ex_id, $3, 'abcd', '-', '-', 'test', now(), now() FROM cat_exchanges",
-            ex_id,
-            uid,
-            uid.hex,
-        )
+        ex_id = await an_account(connection, uid)
         ids = []
         for number in range(bots):
             bot = await store.add(

@@ -19,6 +19,22 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+class Presence(StrEnum):
+    """What a bot does now."""
+
+    OFF = "off"
+    IDLE = "idle"
+    TRADING = "trading"
+    ENDING = "ending"
+
+    @classmethod
+    def of(cls, *, active: bool, holds: bool) -> Presence:
+        """That of a bot which is switched on or not, and holds a symbol or not."""
+        if holds:
+            return cls.TRADING if active else cls.ENDING
+        return cls.IDLE if active else cls.OFF
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bot:
     """A bot of a user.
@@ -49,6 +65,16 @@ class BotExchange:
     exchange: str
     test: bool
     active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A symbol of an account that a bot has held once."""
+
+    ex_id: UUID
+    symbol: str
+    account: str
+    exchange: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
