@@ -6,7 +6,7 @@ Which symbols of which accounts can be held is in PostgreSQL, who holds them in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -20,9 +20,9 @@ from fullon.runtime.container import Container
 from fullon.runtime.http import Caller, Stores
 from fullon.runtime.problems import responses
 from functions.cache.bot_schemas import BlockAnswer, Blocks, BotStatus
-from functions.cache.routes import MILLISECOND
 
 router = APIRouter(prefix="/api/v1/cache/bots")
+MILLISECOND = timedelta(milliseconds=1)
 
 AtExchange = Annotated[
     str,
