@@ -11,7 +11,9 @@ import psutil
 
 NAMES = {
     "gateway": "a request through gateway and execution environment, against bare uvicorn and the handler in process",
+    "authorizer": "a caller whom the gateway remembers, against one whom the authorizer is asked about",
     "candles": "1,000 and 10,000 candles from PostgreSQL, against an ORM endpoint",
+    "load": "time series for 10, 50, 200 and 500 connections at once, against bare uvicorn",
     "fanout": "venue tick to WebSocket subscriber, ticks a second, against a plain uvicorn loop",
     "dashboards": "dashboards of a user with a million fills, against playing every fill in Python",
     "cold_start": "process start to first answer of every function",

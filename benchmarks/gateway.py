@@ -30,17 +30,30 @@ ROUNDS, REQUESTS = 7, 300
 ROUTES = {"/": "docs", "/api/v1/orm/users/me": "orm"}
 
 
+def request(path: str, token: str) -> bytes:
+    """A request on a connection that is kept."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+
 class Client:
     """A blocking HTTP/1.1 client that costs next to nothing."""
 
     def __init__(self, port: int, path: str, token: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+        self._path = path
+        self._request = request(path, token)
 
     def get(self) -> bytes:
         """The body of the answer; anything but 200 is an error."""
-        self._socket.sendall(self._request)
+        return self._ask(self._request)
+
+    def get_as(self, token: str) -> bytes:
+        """The same with another token."""
+        return self._ask(request(self._path, token))
+
+    def _ask(self, asked: bytes) -> bytes:
+        self._socket.sendall(asked)
         data = self._socket.recv(65_536)
         while b"\r\n\r\n" not in data:
             data += self._socket.recv(65_536)
@@ -55,12 +68,12 @@ class Client:
 def main() -> None:
     """Measure and print."""
     with running_platform({"LOG_LEVEL": "WARNING", "RATE_LIMIT_USER_READS": "0"}) as platform:
-        token = _token(platform)
+        token = token_of(platform)
         for name, value in functions_environment(platform).items():
             os.environ[name] = value
         rows = []
         for path, function in ROUTES.items():
-            with _bare_uvicorn(function, token) as port:
+            with bare_uvicorn(function, token) as port:
                 ways: dict[str, Callable[[], Any]] = {
                     "gateway + execution environment": Client(int(platform.url.rsplit(":", 1)[1]), path, token).get,
                     "bare uvicorn, same app": Client(port, path, token).get,
@@ -95,7 +108,7 @@ def _measure(ways: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
     return times
 
 
-def _token(platform: SupervisedPlatform) -> str:
+def token_of(platform: SupervisedPlatform) -> str:
     import asyncio
 
     return asyncio.run(platform.token(ADMIN, PASSWORD))
@@ -123,7 +136,8 @@ def _in_process(function: str, path: str, token: str) -> Callable[[], Any]:
 
 
 @contextlib.contextmanager
-def _bare_uvicorn(function: str, token: str) -> Iterator[int]:
+def bare_uvicorn(function: str, token: str) -> Iterator[int]:
+    """The port of a uvicorn that serves a function's app without gateway and authorizer."""
     port = free_port()
     context = events.context_of(token)
     arguments = [sys.executable, "-m", "benchmarks.gateway", "serve", function, str(port)]

@@ -1,12 +1,13 @@
 """What a new installation starts with: ``python -m local.seed``.
 
-An admin, a trader with an account at the paper venue, and what :mod:`local.seed_venues` brings. It only ever adds: a
-user who is there keeps everything, the password included. The last line printed is a JSON object that says what was
-done.
+An admin, a trader with an account at the paper venue and bots on it, and what :mod:`local.seed_venues` brings. It
+only ever adds: a user who is there keeps everything, the password included. The last line printed is a JSON object that
+says what was done.
 
 Environment, beside the settings: ``FULLON_ADMIN_PASSWORD``, needed until the admin exists; ``FULLON_TRADER_PASSWORD``,
 else the trader gets a random one that nobody is told, and an admin may set another; ``FULLON_PAPER_ACCOUNT``, the file
-with key and secret of the account at the paper venue, without which the trader gets none.
+with key and secret of the account at the paper venue, without which the trader gets none, and no bots. Outside local
+mode there are no bots in any case.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from fullon.kernel.errors import FullonError, Invalid
 from fullon.kernel.ids import new_token
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
-from local import seed_accounts, seed_venues
+from local import seed_accounts, seed_bots, seed_venues
 from local.credentials import TRADER_MAIL
 
 
@@ -47,6 +48,8 @@ async def sow(container: Container, environment: Mapping[str, str]) -> dict[str,
         done["catalogue"] = await seed_venues.seed(connection)
     if file := environment.get("FULLON_PAPER_ACCOUNT"):
         done["account"] = await seed_accounts.seed(container, TRADER_MAIL, Path(file))
+        if container.settings.environment == "local":
+            done["bots"] = await seed_bots.seed(container, TRADER_MAIL)
     # Last: with an admin the platform is ready, see functions.health.
     done["admin"] = await _user(container, mail, Role.ADMIN, admin_secret)
     if done["admin"] == "kept" and admin_password is not None and not await _is_right(container, mail, admin_password):

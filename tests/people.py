@@ -83,3 +83,18 @@ async def a_venue(connection: Connection, name: str, *symbols: str) -> None:
         await connection.execute(
             "INSERT INTO symbols (cat_ex_id, symbol, base, quote) VALUES ($1, $2, $3, $4)", found, symbol, base, quote
         )
+
+
+async def an_account(connection: Connection, uid: UUID, name: str = "main", *, exchange: str = "paper") -> UUID:
+    """An account of somebody at an exchange that is there; its keys are sealed by nobody."""
+    ex_id = new_id()
+    await connection.execute(
+        "INSERT INTO exchanges (ex_id, uid, cat_ex_id, name, key_hint, sealed, data_key, master_key_id, created_at,"
+        " updated_at) SELECT $1, $2, cat_ex_id, $3, 'abcd', '-', '-', 'test', now(), now() FROM cat_exchanges"
+        " WHERE name = $4",
+        ex_id,
+        uid,
+        name,
+        exchange,
+    )
+    return ex_id

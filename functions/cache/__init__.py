@@ -1,1 +1,1 @@
-"""Latest tickers, bars and process records, straight from Valkey."""
+"""Latest tickers, bars, bots and process records, straight from Valkey."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
@@ -25,13 +26,13 @@ from fullon.venues.model import Symbol, Venue
 
 
 def _read(value: object) -> object:
-    if isinstance(value, str | int) and not isinstance(value, bool):
+    if isinstance(value, float | bool):
+        raise ValueError('must be a text such as "0.01": a JSON number may lose digits')  # noqa: TRY004 - for pydantic
+    if isinstance(value, str | int):
         try:
             return parse_decimal(str(value))
         except Invalid as error:
             raise ValueError(error.detail) from error
-    if isinstance(value, float | bool):
-        raise ValueError('must be a text such as "0.01": a JSON number may lose digits')  # noqa: TRY004 - for pydantic
     return value
 
 
@@ -52,6 +53,8 @@ Places = Annotated[int, Field(ge=0, le=18, examples=[2])]
 #: As ccxt writes it: ``BTC/USDT``, ``BTC/USD:BTC``.
 SymbolName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f\x7f]+$", examples=["BTC/USDT"])]
 Coin = Annotated[str, Field(min_length=1, max_length=30, pattern=r"^[^\s/:\x00-\x1f\x7f]+$", examples=["BTC"])]
+
+_CCXT_NAME = re.compile(r"(?P<base>[^/:]{1,30})/(?P<quote>[^/:]{1,30})(:(?P<settle>[^/:-]{1,30})(-[^/:]+)?)?")
 
 _EXCHANGE: JsonDict = {
     "cat_ex_id": 1,
@@ -244,15 +247,14 @@ class NewSymbol(_SymbolFields):
 
     @model_validator(mode="after")
     def _name_coins(self) -> Self:
-        pair, _, settle = self.symbol.partition(":")
-        base, _, quote = pair.partition("/")
-        for field, coin in (("base", base), ("quote", quote)):
+        coins = _coins(self.symbol)
+        for field in ("base", "quote"):
             if not getattr(self, field):
-                if not coin:
+                if coins[field] is None:
                     raise ValueError(f"{field} does not follow from this name; state it")
-                setattr(self, field, coin)
-        if settle and self.settle is None:
-            self.settle = settle.partition("-")[0]
+                setattr(self, field, coins[field])
+        if self.settle is None and coins["settle"] is not None:
+            self.settle = coins["settle"]
         return self
 
     def values(self) -> dict[str, Any]:
@@ -261,10 +263,24 @@ class NewSymbol(_SymbolFields):
 
 
 class SymbolChange(_SymbolFields):
-    """What admins may change about a symbol; fields that are left out stay."""
+    """What admins may change about a symbol; fields that are left out stay, but coins follow a new name."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"active": True, "backtest": 90}]})
 
     symbol: SymbolName = "-"
     base: Coin = Field(default="-", validation_alias=AliasChoices("base", "base_asset"))
     quote: Coin = Field(default="-", validation_alias=AliasChoices("quote", "quote_asset"))
+
+    @model_validator(mode="after")
+    def _name_coins(self) -> Self:
+        if "symbol" in self.model_fields_set:
+            for field, coin in _coins(self.symbol).items():
+                if field not in self.model_fields_set and (coin is not None or field == "settle"):
+                    setattr(self, field, coin)
+        return self
+
+
+def _coins(symbol: str) -> dict[str, str | None]:
+    """The coins that a name of ccxt's form says; None where it does not."""
+    found = _CCXT_NAME.fullmatch(symbol)
+    return found.groupdict() if found else dict.fromkeys(("base", "quote", "settle"))

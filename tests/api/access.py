@@ -59,6 +59,8 @@ ACCESS = {
     "POST /api/v1/auth/ws-ticket": "read",
     "GET /api/v1/cache/accounts/{user_id}/balances": "own page or admin",
     "GET /api/v1/cache/accounts/{user_id}/positions": "own page or admin",
+    "GET /api/v1/cache/bots/blocks": "read",
+    "GET /api/v1/cache/bots/{bot_id}/status": "own",
     "GET /api/v1/cache/ohlcv/{exchange}/{symbol}/{timeframe}": "read",
     "GET /api/v1/cache/orders/queue/size": "read",
     "GET /api/v1/cache/orders/{order_id}/status": "own",

@@ -134,6 +134,12 @@ async def test_base_quote_and_settlement_follow_from_the_name(
         {"backtest": -1},
         {"symbol_id": 5},
         {"cat_ex_id": 2**31},
+        {"tick_size": 10**20},
+        {"step_size": "0.0000000000000000001"},
+        {"min_notional": "1e20"},
+        {"settle": "A:B"},
+        {"symbol": "A/B/C", "quote_asset": None},
+        {"base": "DOGE", "base_asset": "SHIB"},
     ],
     ids=str,
 )
@@ -162,6 +168,164 @@ async def test_a_change_touches_only_what_it_names_and_rings(admin: httpx2.Async
     assert {**before, "active": False, "min_quantity": None, "updated_at": after["updated_at"]} == after
     rung = await bell.get_message(timeout=30)
     assert rung is not None
+
+
+CHANGES: dict[str, Any] = {
+    "symbol": "XRP/USDC:USDC",
+    "base": "XRP",
+    "quote": "USDC",
+    "settle": "USDC",
+    "futures": True,
+    "price_decimals": 4,
+    "quantity_decimals": 1,
+    "tick_size": "0.0001",
+    "step_size": "0.1",
+    "min_quantity": "0.1",
+    "min_notional": "10",
+    "updateframe": "5m",
+    "backtest": 0,
+    "only_ticker": True,
+    "active": False,
+}
+
+
+async def test_every_field_of_a_symbol_can_be_stated_and_changed(admin: httpx2.AsyncClient) -> None:
+    stated = (await admin.post(PREFIX, json={"cat_ex_id": 1, **CHANGES})).json()
+    plain = (await admin.post(PREFIX, json=NEW)).json()
+    assert (await admin.patch(f"{PREFIX}/{stated['symbol_id']}", json={"symbol": "X/Y"})).status_code == 200
+
+    for name, value in CHANGES.items():
+        answer = await admin.patch(f"{PREFIX}/{plain['symbol_id']}", json={name: value})
+
+        assert (answer.status_code, answer.json()[name]) == (200, value), answer.text
+    same = {name: plain[name] for name in ("symbol_id", "cat_ex_id", "exchange", "created_at")}
+    last = answer.json()
+    assert last == {**CHANGES, **same, "updated_at": last["updated_at"]}
+    assert {name: stated[name] for name in CHANGES} == CHANGES
+
+
+async def test_the_older_names_of_the_coins_are_accepted_and_never_shown(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.patch(f"{PREFIX}/1", json={"base_asset": "XBT", "quote_asset": "USD"})
+
+    symbol = answer.json()
+    assert (answer.status_code, symbol["base"], symbol["quote"]) == (200, "XBT", "USD")
+    assert not {"base_asset", "quote_asset"} & symbol.keys()
+
+
+@pytest.mark.parametrize(
+    ("change", "coins"),
+    [
+        ({"symbol": "ETH/USDC"}, ("ETH", "USDC", None)),
+        ({"symbol": "ETH/USD:USDC-261225"}, ("ETH", "USD", "USDC")),
+        ({"symbol": "ETH/USD", "base_asset": "WETH", "settle": "DAI"}, ("WETH", "USD", "DAI")),
+        ({"symbol": "ETHPERP"}, ("DOGE", "USDT", None)),
+    ],
+    ids=str,
+)
+async def test_the_coins_follow_a_new_name_unless_they_are_stated(
+    change: dict[str, Any], coins: tuple[str, str, str | None], admin: httpx2.AsyncClient, seeded: Container
+) -> None:
+    symbol_id = (await admin.post(PREFIX, json=NEW)).json()["symbol_id"]
+
+    symbol = (await admin.patch(f"{PREFIX}/{symbol_id}", json=change)).json()
+
+    assert (symbol["base"], symbol["quote"], symbol["settle"]) == coins
+    async with seeded.candle_transaction() as connection:
+        row = await connection.fetchrow("SELECT symbol, base, quote FROM series WHERE series_id = $1", symbol_id)
+    assert row is not None
+    assert tuple(row) == (change["symbol"], *coins[:2])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"symbol": None},
+        {"base": None},
+        {"quote": ""},
+        {"updateframe": None},
+        {"updateframe": "7m"},
+        {"backtest": 3651},
+        {"active": None},
+        {"futures": "perhaps"},
+        {"tick_size": 0.5},
+        {"tick_size": "-1"},
+        {"min_notional": 10**20},
+        {"cat_ex_id": 2},
+        {"symbol_id": 2},
+        {"created_at": "2026-01-01T00:00:00Z"},
+    ],
+    ids=str,
+)
+async def test_a_change_that_is_not_valid_changes_nothing(wrong: dict[str, Any], admin: httpx2.AsyncClient) -> None:
+    before = (await admin.get(f"{PREFIX}/by-exchange", params={"cat_ex_id": 1})).json()
+
+    answer = await admin.patch(f"{PREFIX}/1", json={"only_ticker": True, **wrong})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"].split(".")[-1]) == (422, next(iter(wrong)))
+    assert (await admin.get(f"{PREFIX}/by-exchange", params={"cat_ex_id": 1})).json() == before
+
+
+async def test_a_name_that_the_exchange_has_already_is_a_conflict(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.patch(f"{PREFIX}/1", json={"symbol": "ETH/USDT"})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", str(2**31), "one"])
+async def test_a_number_that_cannot_be_one_is_not_valid(number: str, admin: httpx2.AsyncClient) -> None:
+    answers = [
+        await admin.patch(f"{PREFIX}/{number}", json={"active": False}),
+        await admin.get(f"{PREFIX}/by-exchange", params={"cat_ex_id": number}),
+        await admin.post(f"{PREFIX}/sync", params={"cat_ex_id": number}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422, 422]
+
+
+async def test_the_symbols_of_an_exchange_come_page_by_page_and_by_whether_they_are_active(
+    admin: httpx2.AsyncClient,
+) -> None:
+    await admin.patch(f"{PREFIX}/2", json={"active": False})
+    exchange: dict[str, Any] = {"cat_ex_id": 1}
+
+    first = (await admin.get(f"{PREFIX}/by-exchange", params={**exchange, "limit": 2})).json()
+    rest = (await admin.get(f"{PREFIX}/by-exchange", params={**exchange, "cursor": first["next_cursor"]})).json()
+    active = (await admin.get(f"{PREFIX}/by-exchange", params={**exchange, "active": True})).json()
+    inactive = (await admin.get(f"{PREFIX}/by-exchange", params={**exchange, "active": False})).json()
+
+    names = [item["symbol"] for item in first["items"] + rest["items"]]
+    assert (names, len(first["items"]), rest["next_cursor"]) == (["BTC/USDT", "ETH/USDT", "SOL/USDT"], 2, None)
+    assert [item["symbol"] for item in active["items"]] == ["BTC/USDT", "SOL/USDT"]
+    assert [item["symbol"] for item in inactive["items"]] == ["ETH/USDT"]
+    missing = await admin.get(f"{PREFIX}/by-exchange", params={"cat_ex_id": 12345})
+    assert (missing.status_code, missing.json()["code"]) == (404, "unknown_exchange")
+
+
+@pytest.mark.parametrize(("text", "found"), [("b%c", 0), ("_TC", 0), ("tc/u", 1), ("\\", 0), ("USDT", 3)])
+async def test_what_is_searched_for_is_text_and_no_pattern(text: str, found: int, viewer: httpx2.AsyncClient) -> None:
+    answer = await viewer.get(f"{PREFIX}/search", params={"q": text})
+
+    assert (answer.status_code, len(answer.json()["items"])) == (200, found)
+
+
+@pytest.mark.parametrize(
+    "path", ["search", "search?q=", f"search?q={'x' * 65}", "search?q=%00", "decimals", "by-exchange"]
+)
+async def test_a_query_without_what_it_needs_is_not_valid(path: str, viewer: httpx2.AsyncClient) -> None:
+    assert (await viewer.get(f"{PREFIX}/{path}")).status_code == 422
+
+
+async def test_decimals_come_from_every_exchange_that_has_the_symbol(
+    admin: httpx2.AsyncClient, seeded: Container
+) -> None:
+    async with seeded.connection() as connection:
+        other = await connection.fetchval("SELECT cat_ex_id FROM cat_exchanges WHERE name = 'kraken'")
+    await admin.post(PREFIX, json={"cat_ex_id": other, "symbol": "BTC/USDT", "price_decimals": 1})
+
+    items = (await admin.get(f"{PREFIX}/decimals", params={"symbol": "BTC/USDT"})).json()["items"]
+
+    assert [(item["exchange"], item["price_decimals"]) for item in items] == [("kraken", 1), ("paper", 2)]
+    assert items[0]["tick_size"] is None
 
 
 async def test_a_change_lasts_although_valkey_is_away(seeded: Container) -> None:
@@ -228,6 +392,12 @@ async def test_a_refresh_brings_back_what_the_venue_says(
         "ETH/USDT": ("0.01", True),
         "SOL/USDT": ("0.01", True),
     }
+
+
+async def test_an_exchange_that_is_not_in_the_catalogue_is_not_refreshed(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post(f"{PREFIX}/sync", params={"cat_ex_id": 12345})
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_exchange")
 
 
 async def test_a_venue_that_is_down_makes_a_refresh_unavailable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,14 +14,18 @@ from uuid import UUID
 
 import pytest
 
+from fullon.bots import store as bots
 from fullon.identity import passwords, users
 from fullon.identity.model import Identity, Role
 from fullon.runtime.container import Container
 from fullon.runtime.settings import Settings
+from fullon.strategies import store as strategies
 from fullon.venues import accounts
+from local import seed_accounts, seed_bots
 from local.credentials import TRADER_MAIL
 from local.home import REPOSITORY
 from local.paper.credentials import credentials_of
+from local.seed import sow
 from tests.accounts import ACCOUNTS
 from tests.accounts import done as answered
 from tests.identities import PASSWORD, candles_database  # noqa: F401 - a fixture
@@ -137,6 +142,83 @@ async def test_the_trader_gets_the_account_of_the_paper_venues_file_once(
     assert (keys.api_key, keys.api_secret) == (written["key"], written["secret"])
     for done in (first, second):
         assert written["secret"] not in str(done)
+
+
+async def test_the_trader_gets_three_dry_bots_on_that_account_once(
+    settings: Settings, container: Container, tmp_path: Path
+) -> None:
+    del settings
+    file = tmp_path / "paper-account.json"
+    without = said(seed(FULLON_ADMIN_PASSWORD=PASSWORD))
+    first, second = [said(seed(FULLON_PAPER_ACCOUNT=str(file))) for _ in range(2)]
+
+    assert "bots" not in without
+    assert (first["bots"], second["bots"]) == ("created", "kept")
+    async with container.connection() as connection:
+        owner = await users.find(connection, TRADER_MAIL)
+        assert owner is not None
+        uid = owner[0].uid
+        [account] = await accounts.listing(connection, uid, limit=10)
+        found = await bots.listing(connection, uid, limit=10)
+        given = {each.bot_id: each for each in await strategies.listing(connection, uid)}
+        feeds = {each.bot_id: each for each in await strategies.feeds(connection, uid)}
+        on = [each.ex_id for bot in found for each in await bots.exchanges(connection, uid, bot.bot_id)]
+    assert [(bot.name, bot.active, bot.dry_run) for bot in found] == [
+        ("RSI long", False, True),
+        ("RSI short", False, True),
+        ("Crossover", False, True),
+    ]
+    assert [given[bot.bot_id].catalogue for bot in found] == ["rsi_long", "rsi_short", "crossover"]
+    assert [feeds[bot.bot_id].symbol for bot in found] == ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
+    assert [feeds[bot.bot_id].ex_id for bot in found] == on == [account.ex_id] * 3
+    assert given[found[2].bot_id].parameters == {"fast": "12", "slow": "48", "kind": "ema"}
+
+
+async def test_a_trader_who_has_bots_keeps_them_as_they_are(
+    settings: Settings, container: Container, tmp_path: Path
+) -> None:
+    del settings
+    environment = {"FULLON_ADMIN_PASSWORD": PASSWORD, "FULLON_PAPER_ACCOUNT": str(tmp_path / "paper-account.json")}
+    said(seed(**environment))
+    async with container.transaction() as connection:
+        owner = await users.find(connection, TRADER_MAIL)
+        assert owner is not None
+        uid = owner[0].uid
+        one, other, _ = await bots.listing(connection, uid, limit=10)
+        await bots.delete(connection, uid, one.bot_id)
+        await bots.change(connection, container.clock, uid, other.bot_id, {"name": "mine", "active": True})
+
+    again = said(seed(**environment))
+
+    assert again["bots"] == "kept"
+    async with container.connection() as connection:
+        found = await bots.listing(connection, uid, limit=10)
+    assert [(bot.name, bot.active) for bot in found] == [("mine", True), ("Crossover", False)]
+
+
+async def test_two_seeds_at_once_make_the_bots_once(settings: Settings, container: Container, tmp_path: Path) -> None:
+    del settings
+    said(seed(FULLON_ADMIN_PASSWORD=PASSWORD))
+    await seed_accounts.seed(container, TRADER_MAIL, tmp_path / "paper-account.json")
+
+    done = await asyncio.gather(*(seed_bots.seed(container, TRADER_MAIL) for _ in range(2)))
+
+    assert sorted(done) == ["created", "kept"]
+    async with container.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM bots") == 3
+
+
+async def test_outside_local_mode_there_are_no_bots(settings: Settings, container: Container, tmp_path: Path) -> None:
+    cloud = Container(settings.model_copy(update={"environment": "cloud"}))
+    done = await sow(
+        cloud, {"FULLON_ADMIN_PASSWORD": PASSWORD, "FULLON_PAPER_ACCOUNT": str(tmp_path / "paper-account.json")}
+    )
+    await cloud.close()
+
+    assert done["account"] == "created"
+    assert "bots" not in done
+    async with container.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM bots") == 0
 
 
 async def test_the_venue_and_the_seed_agree_on_the_account_whoever_makes_it(

@@ -14,7 +14,7 @@ from fullon.kernel.ids import new_id
 from fullon.runtime.audited import act
 from fullon.runtime.container import Container
 from fullon.runtime.http import Caller, Stores, TradingCaller
-from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, encode_cursor
+from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, page_of
 from fullon.runtime.problems import responses
 from fullon.venues import accounts, store, validation
 from fullon.venues.account import Account, Examination, Permissions
@@ -57,8 +57,7 @@ async def list_accounts(
         found = await accounts.listing(
             connection, caller.user_id, active=active, cat_ex_id=cat_ex_id, after=after, limit=limit + 1
         )
-    items = [AccountAnswer.of(each) for each in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(str(items[-1].ex_id)) if len(found) > limit else None)
+    return page_of(found, limit, AccountAnswer.of, lambda account: account.ex_id)
 
 
 @router.post(

@@ -17,7 +17,7 @@ from fullon.identity.model import Identity
 from fullon.kernel.errors import Invalid
 from fullon.runtime.audited import act
 from fullon.runtime.http import AdminCaller, Caller, Stores, require_login
-from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, encode_cursor
+from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, page_of
 from fullon.runtime.problems import responses
 from functions.orm.schemas import KeyAnswer, KeyChange, KeyForUser, NewKeyAnswer, OwnKey
 
@@ -172,5 +172,4 @@ async def _list(
     after = decode_id_cursor(cursor)
     async with stores.connection() as connection:
         found = await api_keys.listing(connection, owner=owner, is_active=is_active, after=after, limit=limit + 1)
-    items = [KeyAnswer.of(record) for record in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(str(items[-1].id)) if len(found) > limit else None)
+    return page_of(found, limit, KeyAnswer.of, lambda record: record.id)

@@ -11,7 +11,7 @@ from fullon.audit import service, store
 from fullon.kernel.clock import parse_time
 from fullon.kernel.errors import Invalid
 from fullon.runtime.http import AdminCaller, Stores
-from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, page_of
 from fullon.runtime.problems import responses
 from functions.orm.audit_schemas import EntryAnswer, VerificationAnswer
 
@@ -56,8 +56,7 @@ async def list_audit_entries(
             before=_before(cursor),
             limit=limit + 1,
         )
-    items = [EntryAnswer.of(entry) for entry in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].sequence) if len(found) > limit else None)
+    return page_of(found, limit, EntryAnswer.of, lambda entry: entry.sequence)
 
 
 @router.get(

@@ -12,7 +12,7 @@ from fullon.bots.model import Level
 from fullon.kernel.errors import Invalid
 from fullon.runtime.audited import act
 from fullon.runtime.http import Caller, Stores, TradingCaller
-from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, decode_id_cursor, encode_cursor
+from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, decode_id_cursor, page_of
 from fullon.runtime.problems import responses
 from functions.orm.bot_schemas import LastLogAnswer, LogAnswer, NewSimulation, SimulationAnswer
 
@@ -47,8 +47,7 @@ async def list_actions_of_bot(
             before=_log_cursor(cursor),
             limit=limit + 1,
         )
-    items = [LogAnswer.of(line) for line in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].log_id) if len(found) > limit else None)
+    return page_of(found, limit, LogAnswer.of, lambda line: line.log_id)
 
 
 @router.get(
@@ -78,8 +77,7 @@ async def list_simulations_of_bot(
         found = await store.simulations(
             connection, caller.user_id, bot_id, before=decode_id_cursor(cursor), limit=limit + 1
         )
-    items = [SimulationAnswer.of(each) for each in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(str(items[-1].sim_id)) if len(found) > limit else None)
+    return page_of(found, limit, SimulationAnswer.of, lambda simulation: simulation.sim_id)
 
 
 @router.post(

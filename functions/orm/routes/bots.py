@@ -17,7 +17,7 @@ from fullon.orders.selection import Selection
 from fullon.runtime.audited import Act, act
 from fullon.runtime.container import Container
 from fullon.runtime.http import Caller, Stores, TradingCaller
-from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, encode_cursor
+from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, page_of
 from fullon.runtime.problems import responses
 from fullon.strategies import store as strategies
 from functions.orm.bot_schemas import (
@@ -250,8 +250,7 @@ async def _list(
     after = decode_id_cursor(cursor)
     async with stores.connection() as connection:
         found = await store.listing(connection, uid, active=active, dry_run=dry_run, after=after, limit=limit + 1)
-    items = [BotAnswer.of(bot) for bot in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(str(items[-1].bot_id)) if len(found) > limit else None)
+    return page_of(found, limit, BotAnswer.of, lambda bot: bot.bot_id)
 
 
 async def _change(action: str, bot_id: UUID, values: dict[str, Any], caller: Identity, stores: Container) -> BotAnswer:

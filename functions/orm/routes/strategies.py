@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from fullon.bots import store as bots
 from fullon.runtime.audited import act
 from fullon.runtime.http import AdminCaller, Caller, Stores, TradingCaller
-from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, encode_cursor
+from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, page_of
 from fullon.runtime.problems import responses
 from fullon.strategies import catalogue, store
 from functions.orm.routes.bots import own
@@ -115,8 +115,7 @@ async def list_my_strategies(
     after = decode_id_cursor(cursor)
     async with stores.connection() as connection:
         found = await store.listing(connection, caller.user_id, after=after, limit=limit + 1)
-    items = [StrategyAnswer.of(each) for each in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(str(items[-1].str_id)) if len(found) > limit else None)
+    return page_of(found, limit, StrategyAnswer.of, lambda strategy: strategy.str_id)
 
 
 @router.get(

@@ -12,7 +12,7 @@ from fullon.market import candles_store
 from fullon.runtime.audited import act
 from fullon.runtime.container import Container
 from fullon.runtime.http import AdminCaller, Caller, Stores
-from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from fullon.runtime.pages import Cursor, Limit, Page, decode_cursor, page_of
 from fullon.runtime.problems import responses
 from fullon.venues import cache, store
 from fullon.venues.errors import UnknownSymbol
@@ -160,9 +160,7 @@ async def page_of_symbols(
 
 
 def _page(found: list[Symbol], limit: int) -> Page[SymbolAnswer]:
-    items = [SymbolAnswer.of(each) for each in found[:limit]]
-    last = found[limit - 1] if len(found) > limit else None
-    return Page(items=items, next_cursor=last and encode_cursor(last.symbol, last.symbol_id))
+    return page_of(found, limit, SymbolAnswer.of, lambda symbol: (symbol.symbol, symbol.symbol_id))
 
 
 def _read_cursor(cursor: str | None) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from fullon.kernel.errors import Forbidden, Invalid
 from fullon.runtime.audited import act
 from fullon.runtime.container import Container
 from fullon.runtime.http import AdminCaller, Caller, Stores
-from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, encode_cursor
+from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, page_of
 from fullon.runtime.problems import responses
 from functions.orm.schemas import NewUser, ProfileChange, UserAnswer, UserChange, UserReplacement
 
@@ -180,5 +180,4 @@ async def _change(
 
 
 def _page(found: list[User], limit: int) -> Page[UserAnswer]:
-    items = [UserAnswer.of(user) for user in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(str(items[-1].uid)) if len(found) > limit else None)
+    return page_of(found, limit, UserAnswer.of, lambda user: user.uid)

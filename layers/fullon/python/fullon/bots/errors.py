@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from fullon.kernel.errors import Conflict, NotFound
 from fullon.venues.errors import AccountNotFound
 
-__all__ = ["AccountNotFound", "BotNameTaken", "BotNotFound", "FeedNotFound", "NotOnThatExchange"]
+__all__ = [
+    "AccountNotFound",
+    "BlockLost",
+    "Blocked",
+    "BotNameTaken",
+    "BotNotFound",
+    "FeedNotFound",
+    "NotOnThatExchange",
+]
 
 
 class BotNotFound(NotFound):
@@ -42,3 +52,29 @@ class FeedNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("There is no such feed.")
+
+
+class Blocked(Conflict):
+    """A bot trades this symbol on this account already; ``bot_id`` says which, if it is known."""
+
+    default_code = "bot_blocked"
+
+    def __init__(self, symbol: str, bot_id: UUID | None = None) -> None:
+        super().__init__(
+            f"A bot trades {symbol} on this exchange account already.",
+            symbol=symbol,
+            bot_id=None if bot_id is None else str(bot_id),
+        )
+
+
+class BlockLost(Conflict):
+    """The bot's lease of a symbol has run out or another bot has it: stop trading there, write nothing more."""
+
+    default_code = "block_lost"
+
+    def __init__(self, symbol: str, fence: int) -> None:
+        super().__init__(
+            f"The bot's hold of {symbol} with fence {fence} has ended; it may not trade there any more.",
+            symbol=symbol,
+            fence=fence,
+        )

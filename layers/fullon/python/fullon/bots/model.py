@@ -19,6 +19,22 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+class Presence(StrEnum):
+    """What a bot does now."""
+
+    OFF = "off"
+    IDLE = "idle"
+    TRADING = "trading"
+    ENDING = "ending"
+
+    @classmethod
+    def of(cls, *, active: bool, holds: bool) -> Presence:
+        """That of a bot which is switched on or not, and holds a symbol or not."""
+        if holds:
+            return cls.TRADING if active else cls.ENDING
+        return cls.IDLE if active else cls.OFF
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bot:
     """A bot of a user.
@@ -49,6 +65,35 @@ class BotExchange:
     exchange: str
     test: bool
     active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A symbol of an account that a bot has held once."""
+
+    ex_id: UUID
+    symbol: str
+    account: str
+    exchange: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """An account's symbol that a bot holds; no other bot may trade it meanwhile.
+
+    Attributes:
+        fence: grows with every taking; an older one may not write any more.
+        since: when the bot took it. All times are by Valkey's clock.
+        expires_at: when it falls free unless it is renewed.
+    """
+
+    ex_id: UUID
+    symbol: str
+    bot_id: UUID
+    fence: int
+    since: datetime
+    renewed_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import orjson
 
 from fullon.bots.bot_data import data_of
 from fullon.bots.errors import AccountNotFound, BotNameTaken, BotNotFound, NotOnThatExchange
-from fullon.bots.model import Bot, BotExchange, Level, LogLine, Simulation
+from fullon.bots.model import Bot, BotExchange, Level, LogLine, Place, Simulation
 from fullon.kernel.clock import Clock
 from fullon.kernel.ids import new_id
 from fullon.orders import outbox
@@ -32,6 +32,12 @@ _EXCHANGES = """
 SELECT b.bot_id, b.ex_id, x.name, c.name AS exchange, x.test, x.active
 FROM bot_exchanges b JOIN exchanges x USING (ex_id, uid) JOIN cat_exchanges c USING (cat_ex_id)
 WHERE b.uid = $1 AND b.bot_id = $2 ORDER BY b.ex_id
+"""
+_PLACES = """
+SELECT l.ex_id, l.symbol, x.name AS account, c.name AS exchange
+FROM bot_leases l JOIN exchanges x USING (ex_id) JOIN cat_exchanges c USING (cat_ex_id)
+WHERE x.uid = $1 AND ($2::text IS NULL OR c.name = $2) AND ($3::text IS NULL OR l.symbol = $3)
+ORDER BY l.ex_id, l.symbol
 """
 _LOG = """
 SELECT log_id, bot_id, at, level, action, feed, position, message, details::text FROM bot_log
@@ -196,6 +202,13 @@ async def remove_exchange(connection: Connection, uid: UUID, bot_id: UUID, ex_id
     )
     if gone is None:
         raise NotOnThatExchange
+
+
+async def places(
+    connection: Connection, uid: UUID, *, exchange: str | None = None, symbol: str | None = None
+) -> list[Place]:
+    """Where bots of ``uid`` have ever traded; nothing else of theirs can be held."""
+    return [Place(**dict(row)) for row in await connection.fetch(_PLACES, uid, exchange, symbol)]
 
 
 async def note(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 import orjson
@@ -14,6 +15,8 @@ from pydantic import BaseModel, Field
 from fullon.kernel.errors import Invalid
 
 Item = TypeVar("Item")
+Record = TypeVar("Record")
+Key: TypeAlias = str | int | UUID
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many items at most.", examples=[50])]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the page before.", examples=["WyIyMDI2Il0"])]
@@ -26,9 +29,28 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None = Field(default=None, description="Ask for the next page with it; null on the last.")
 
 
-def encode_cursor(*key: str | int) -> str:
+def page_of(
+    found: Sequence[Record], limit: int, show: Callable[[Record], Item], key: Callable[[Record], Key | tuple[Key, ...]]
+) -> Page[Item]:
+    """The page that a list was asked for.
+
+    Args:
+        found: the records in their order, one more than ``limit`` where another page follows.
+        show: makes a record an item of the answer.
+        key: what the list is ordered by, so that the next page goes on after the last record of this one.
+    """
+    shown = found[:limit]
+    following = None
+    if len(found) > limit:
+        last = key(shown[-1])
+        following = encode_cursor(*last) if isinstance(last, tuple) else encode_cursor(last)
+    return Page(items=[show(record) for record in shown], next_cursor=following)
+
+
+def encode_cursor(*key: Key) -> str:
     """The sort key of a page's last item, as an opaque word."""
-    return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+    # The driver's UUIDs are of a class of its own, which orjson does not know.
+    return base64.urlsafe_b64encode(orjson.dumps(key, default=str)).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, length: int) -> list[str | int]:
