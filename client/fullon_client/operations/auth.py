@@ -10,7 +10,7 @@ from fullon_client.models.people import Identity, Ticket
 
 def log_in(mail: str, password: str) -> Call[Any]:
     """Open a session."""
-    body = {"username": mail, "password": password}
+    body = {"mail": mail, "password": password}
     return raw("POST", "/api/v1/auth/login", operation="login", body=body, repetition="never", is_public=True)
 
 
