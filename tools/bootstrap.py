@@ -32,7 +32,7 @@ STAMP = VENV / "fullon-setup.json"
 CACHE = ROOT / ".cache"
 #: dev.txt holds everything of local.txt at the same versions, so it serves for both.
 KINDS = ("local", "dev")
-SOURCES = ("layers", "functions", "daemons", "local")
+SOURCES = ("layers", "client", "functions", "daemons", "local")
 #: What pip may be told by its own files and uv must be told by the environment.
 PIP_TO_UV = {
     "index-url": "UV_DEFAULT_INDEX",

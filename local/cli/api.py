@@ -1,23 +1,23 @@
-"""The platform's HTTP API as the command uses it: address, session, refresh, errors as sentences."""
+"""The platform's HTTP API as the command uses it: which platform, whose session, errors as sentences and exit codes."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-import httpx2
-
+from fullon_client import AsyncClient, Client, ClientError, Problem, Retries, SessionEnded, Tokens, Unreachable, auth
 from local.cli.errors import NOT_RUNNING, REFUSED, CommandFailed
 from local.errors import MachineProblem
 from local.home import REPOSITORY, Home, cannot_write, environment_of, read_mapping, write_private
 from local.supervisor.options import Options
 from local.supervisor.state import read_state
 
-TIMEOUT_SECONDS = 35.0
-REFRESH_BEFORE_SECONDS = 30.0
+T = TypeVar("T")
+
 LOG_IN_FIRST = "Log in with `fullon login`."
+ONCE = Retries(attempts=1)
+"""A person at a terminal hears at once what is wrong."""
 
 
 class Api:
@@ -30,107 +30,92 @@ class Api:
         merged = environment_of(REPOSITORY, os.environ if environment is None else environment)
         self.home = Home.named(merged)
         self.url = (merged.get("FULLON_URL") or _local_url(self.home, merged)).rstrip("/")
-        # Loopback needs no proxy, and a remote platform is reached the way the environment says.
-        self._client = httpx2.Client(
-            base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env="127.0.0.1" not in self.url, follow_redirects=False
-        )
-        self._session = read_mapping(self.home.session)
+        session = read_mapping(self.home.session)
+        self._mail = str(session.get("mail", ""))
+        self._client = Client(self.url, tokens=_tokens(session, self.url), on_tokens=self._keep, retries=ONCE)
 
-    @property
-    def web_socket_url(self) -> str:
-        """Where the socket is."""
-        return "ws" + self.url.removeprefix("http") + "/ws"
-
-    def log_in(self, mail: str, password: str) -> dict[str, Any]:
+    def log_in(self, mail: str, password: str) -> Tokens:
         """Open a session and keep it; raises CommandFailed when it is refused."""
-        answer = self._send("POST", "/api/v1/auth/login", json={"username": mail, "password": password})
-        pair: dict[str, Any] = self._result(answer, "The log-in was refused.")
-        self._keep(mail, pair)
-        return pair
+        self._mail = mail
+        return answered(self.url, lambda: self._client.log_in(mail, password))
 
     def log_out(self) -> None:
         """End the session at the platform and forget it here; nothing to do without one."""
-        if self._session.get("url") == self.url:
+        if self._client.credential.tokens is not None:
             try:
-                self.call("POST", "/api/v1/auth/logout")
+                answered(self.url, lambda: self._client.send(auth.log_out()))
             except CommandFailed as error:
                 if error.exit_code != REFUSED:
                     raise
         self.home.session.unlink(missing_ok=True)
 
-    def call(self, method: str, path: str, **options: Any) -> Any:
-        """The JSON answer of an authorised call; refreshes the session when it is about to end or was refused once.
-
-        A gateway answers 403 to a token that has ended, as an application does to somebody who may not.
+    def call(self, method: str, path: str) -> Any:
+        """The JSON answer of an authorised call.
 
         Raises:
             CommandFailed: not logged in, refused, not reachable, or any other problem the platform names.
         """
-        if self._session.get("url") != self.url:
+        self._tokens()
+        return answered(self.url, lambda: self._client.request(method, path))
+
+    def streaming(self) -> AsyncClient:
+        """A client for live streams, of the same session; raises CommandFailed without one."""
+        return AsyncClient(self.url, tokens=self._tokens(), on_tokens=self._keep, retries=ONCE)
+
+    def _tokens(self) -> Tokens:
+        tokens = self._client.credential.tokens
+        if tokens is None:
             raise CommandFailed(f"You are not logged in at {self.url}.", LOG_IN_FIRST, exit_code=REFUSED)
-        if float(self._session.get("expires_at", 0)) - time.time() < REFRESH_BEFORE_SECONDS:
-            self._refresh()
-        answer = self._send(method, path, headers=self._bearer(), **options)
-        if answer.status_code == 401 or _is_refused_by_gateway(answer):
-            self._refresh()
-            answer = self._send(method, path, headers=self._bearer(), **options)
-        return self._result(answer, "The call was refused.")
+        return tokens
 
-    def _refresh(self) -> None:
-        answer = self._send("POST", "/api/v1/auth/refresh", json={"refresh_token": self._session.get("refresh_token")})
-        if answer.status_code in {400, 401, 403, 422}:
-            raise CommandFailed(
-                "Your session has ended.", LOG_IN_FIRST, exit_code=REFUSED, request_id=_request_id(answer)
-            )
-        self._keep(str(self._session.get("mail", "")), self._result(answer, "The session was not renewed."))
-
-    def _keep(self, mail: str, pair: Mapping[str, Any]) -> None:
-        self._session = {
+    def _keep(self, tokens: Tokens | None) -> None:
+        if tokens is None:
+            return
+        session = {
             "url": self.url,
-            "mail": mail,
-            "access_token": pair["access_token"],
-            "refresh_token": pair["refresh_token"],
-            "expires_at": time.time() + float(pair["expires_in"]),
+            "mail": self._mail,
+            "access_token": tokens.access,
+            "refresh_token": tokens.refresh,
+            "expires_at": tokens.expires_at,
         }
         try:
             self.home.path.mkdir(mode=0o711, parents=True, exist_ok=True)
-            write_private(self.home.session, self._session)
+            write_private(self.home.session, session)
         except OSError as error:
             raise cannot_write(self.home.session, error) from error
 
-    def _bearer(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._session['access_token']}"}
 
-    def _send(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        try:
-            return self._client.request(method, path, **options)
-        except httpx2.TimeoutException as error:
-            raise CommandFailed(
-                f"{self.url} did not answer in time.",
-                "`fullon status` and `fullon logs` show why.",
-                exit_code=NOT_RUNNING,
-            ) from error
-        except httpx2.HTTPError as error:
-            raise CommandFailed(
-                f"{self.url} cannot be reached.", "Start the platform with `fullon up`.", exit_code=NOT_RUNNING
-            ) from error
+def answered(url: str, action: Callable[[], T]) -> T:
+    """What an action of the client gives; raises CommandFailed for what it raises."""
+    try:
+        return action()
+    except ClientError as error:
+        raise failed(url, error) from error
 
-    @staticmethod
-    def _result(answer: httpx2.Response, refusal: str) -> Any:
-        try:
-            body = answer.json() if answer.content else {}
-        except ValueError:
-            body = {}
-        if answer.is_success:
-            return body
-        detail = (body.get("detail") or body.get("message") or refusal) if isinstance(body, dict) else refusal
-        for field in body.get("errors", []) if isinstance(body, dict) else []:
-            if isinstance(field, dict) and field.get("detail"):
-                detail += f" {field.get('field') or field.get('pointer') or ''}: {field['detail']}"
-        unavailable = answer.status_code in {502, 503, 504}
-        code = REFUSED if answer.status_code in {401, 403} else NOT_RUNNING if unavailable else 1
-        step = LOG_IN_FIRST if answer.status_code == 401 else "`fullon logs` shows why." if unavailable else ""
-        raise CommandFailed(str(detail), step, exit_code=code, request_id=_request_id(answer))
+
+def failed(url: str, error: ClientError) -> CommandFailed:
+    """An error of the client as the end of a command."""
+    if isinstance(error, Unreachable):
+        if error.timed_out:
+            step = "`fullon status` and `fullon logs` show why."
+            return CommandFailed(f"{url} did not answer in time.", step, exit_code=NOT_RUNNING)
+        return CommandFailed(f"{url} cannot be reached.", "Start the platform with `fullon up`.", exit_code=NOT_RUNNING)
+    if isinstance(error, SessionEnded):
+        return CommandFailed("Your session has ended.", LOG_IN_FIRST, exit_code=REFUSED, request_id=error.request_id)
+    if not isinstance(error, Problem):
+        return CommandFailed(error.detail)
+    detail = error.detail + "".join(f" {name}: {message}" for name, message in error.fields.items())
+    unavailable = error.status in {502, 503, 504}
+    code = REFUSED if error.status in {401, 403} else NOT_RUNNING if unavailable else 1
+    step = LOG_IN_FIRST if error.status == 401 else "`fullon logs` shows why." if unavailable else ""
+    return CommandFailed(detail, step, exit_code=code, request_id=error.request_id)
+
+
+def _tokens(session: Mapping[str, Any], url: str) -> Tokens | None:
+    """Those that were kept, if they are of this platform."""
+    if session.get("url") != url or "access_token" not in session:
+        return None
+    return Tokens(str(session["access_token"]), str(session.get("refresh_token")), float(session.get("expires_at", 0)))
 
 
 def _local_url(home: Home, environment: Mapping[str, str]) -> str:
@@ -139,18 +124,3 @@ def _local_url(home: Home, environment: Mapping[str, str]) -> str:
         return f"http://127.0.0.1:{port or Options.of(environment).port}"
     except MachineProblem as problem:
         raise CommandFailed(problem.detail, problem.next_step) from problem
-
-
-def _is_refused_by_gateway(answer: httpx2.Response) -> bool:
-    """An application names its reason; Amazon's gateway gives none, ours and the one server's theirs."""
-    if answer.status_code != 403:
-        return False
-    try:
-        body = answer.json()
-    except ValueError:
-        return True
-    return not isinstance(body, dict) or body.get("code") in {None, "credential_refused"}
-
-
-def _request_id(answer: httpx2.Response) -> str | None:
-    return answer.headers.get("x-request-id")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from local.cli.api import Api
 from local.cli.errors import REFUSED, CommandFailed
@@ -19,10 +20,9 @@ def log_in(mail: str | None, *, from_stdin: bool) -> None:
     environment = environment_of(REPOSITORY, os.environ)
     api = Api(environment)
     chosen = mail or environment.get("ADMIN_MAIL") or "admin@fullon"
-    pair = api.log_in(chosen, _password(chosen, from_stdin, environment.get("FULLON_ADMIN_PASSWORD")))
-    say(
-        f"Logged in at {api.url} as {chosen}; the token is renewed by itself ({int(pair['expires_in']) // 60} minutes)."
-    )
+    tokens = api.log_in(chosen, _password(chosen, from_stdin, environment.get("FULLON_ADMIN_PASSWORD")))
+    minutes = round((tokens.expires_at - time.time()) / 60)
+    say(f"Logged in at {api.url} as {chosen}; the token is renewed by itself ({minutes} minutes).")
 
 
 def log_out() -> None:

@@ -41,6 +41,7 @@ def platform() -> Iterator[Platform]:
             status, answer = platform.answers[key](dict(self.headers), body)
             content = json.dumps(answer).encode()
             self.send_response(status)
+            self.send_header("content-type", "application/json")
             self.send_header("x-request-id", "r-42")
             self.send_header("content-length", str(len(content)))
             self.end_headers()
