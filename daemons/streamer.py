@@ -20,7 +20,7 @@ from fullon.streams.fanout import Fanout
 from fullon.streams.feeds import Changes, Trades
 from fullon.streams.gateway import GatewayClient
 from fullon.streams.model import Channel
-from fullon.streams.outbox import Topic
+from fullon.streams.outgoing import Topic
 from fullon.streams.owners import Owners
 from fullon.streams.registry import Registry
 from fullon.streams.relay import Relay

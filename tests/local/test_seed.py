@@ -185,7 +185,7 @@ async def test_a_trader_who_has_bots_keeps_them_as_they_are(
         assert owner is not None
         uid = owner[0].uid
         one, other, _ = await bots.listing(connection, uid, limit=10)
-        await bots.delete(connection, uid, one.bot_id)
+        await bots.delete(connection, container.clock, uid, one.bot_id)
         await bots.change(connection, container.clock, uid, other.bot_id, {"name": "mine", "active": True})
 
     again = said(seed(**environment))

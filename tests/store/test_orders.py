@@ -13,9 +13,9 @@ import asyncpg
 import orjson
 import pytest
 
+from fullon import outbox
 from fullon.kernel.clock import ManualClock
 from fullon.orders import order_store as store
-from fullon.orders import outbox
 from fullon.orders.client_ids import client_order_id
 from fullon.orders.errors import DuplicateReference, OlderFence, OrderKnown, OrderNotFound, StaleOrder
 from fullon.orders.model import ENDED, NewOrder, Order, OrderType, Origin, Side

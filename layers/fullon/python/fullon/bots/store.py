@@ -10,12 +10,12 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from fullon import outbox
 from fullon.bots.bot_data import data_of
 from fullon.bots.errors import AccountNotFound, BotNameTaken, BotNotFound, NotOnThatExchange
 from fullon.bots.model import Bot, BotExchange, Level, LogLine, Place, Simulation
 from fullon.kernel.clock import Clock
 from fullon.kernel.ids import new_id
-from fullon.orders import outbox
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]

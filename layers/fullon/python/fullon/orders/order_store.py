@@ -16,9 +16,10 @@ from uuid import UUID
 
 import asyncpg
 
+from fullon import outbox
 from fullon.kernel.clock import Clock
 from fullon.kernel.ids import new_id
-from fullon.orders import outbox, states
+from fullon.orders import states
 from fullon.orders.client_ids import client_order_id as id_of_attempt
 from fullon.orders.errors import DuplicateReference, OlderFence, OrderKnown, OrderNotFound, StaleOrder
 from fullon.orders.model import ALIVE, NewOrder, Order, OrderEvent, OrderStatus, OrderType, Origin, Side

@@ -14,8 +14,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from fullon import outbox
 from fullon.kernel.clock import Clock
-from fullon.orders import fill_data, fill_store, ledger, order_store, outbox, states
+from fullon.orders import fill_data, fill_store, ledger, order_store, states
 from fullon.orders.errors import OrderKnown
 from fullon.orders.model import Fill, NewOrder, Order, OrderStatus, OrderType, Origin, Side
 from fullon.venues.account import Account

@@ -9,7 +9,7 @@ import orjson
 
 from fullon.streams.frames import Reason
 from fullon.streams.model import CHANNELS, EVERY, Channel
-from fullon.streams.outbox import LatestStream, Stream, Topic, TradeStream
+from fullon.streams.outgoing import LatestStream, Stream, Topic, TradeStream
 from fullon.streams.subscriber import Gateway, Subscriber
 
 #: Trades that may wait for one subscriber; their bytes are shared with all who wait for the same ones.

@@ -12,7 +12,7 @@ from fullon.streams import frames
 from fullon.streams.frames import Reason
 from fullon.streams.gateway import Done, Outcome, Target
 from fullon.streams.model import EVERY
-from fullon.streams.outbox import Allowance, Stream, Topic
+from fullon.streams.outgoing import Allowance, Stream, Topic
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0

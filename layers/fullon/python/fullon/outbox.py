@@ -1,6 +1,6 @@
 """Changes of records that subscribers are told of, written in the transaction of the change.
 
-The account daemon moves the rows to the streams in the order of their ids and removes them then, so a change that was
+The streamer moves the rows to the streams in the order of their ids and removes them then, so a change that was
 committed is told at least once, and one that was rolled back never.
 """
 
@@ -15,7 +15,9 @@ import orjson
 from fullon.kernel.clock import Clock
 
 if TYPE_CHECKING:
-    from fullon.orders.fill_store import Connection
+    import asyncpg
+
+    Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
 
 
 async def put(connection: Connection, clock: Clock, uid: UUID, channel: str, key: str, data: Mapping[str, Any]) -> None:
