@@ -26,8 +26,9 @@ class NotStarted(Exception):
 
 
 @contextmanager
-def started_platform(password: str) -> Iterator[str]:
-    """Start one, whose admin has this password, and give its address; it is gone afterwards with all its data.
+def started_platform(password: str, trader_password: str) -> Iterator[str]:
+    """Start one, whose admin and trader have these passwords, and give its address; it is gone afterwards with all its
+    data.
 
     Raises:
         NotStarted: it did not become ready; the sentence has the end of what it said.
@@ -41,6 +42,7 @@ def started_platform(password: str) -> Iterator[str]:
             "FULLON_HOME": folder,
             "FULLON_PORT": str(port),
             "FULLON_ADMIN_PASSWORD": password,
+            "FULLON_TRADER_PASSWORD": trader_password,
             "FULLON_PAPER_SPEED": SPEED,
         }
         said = Path(folder) / "said.txt"

@@ -28,6 +28,7 @@ SCRIPTS = (
     "symbols",
     "strategy_management",
     "bot_management",
+    "order_management",
     "trade_analytics",
     "dashboard_views",
     "service_control",
@@ -59,11 +60,14 @@ class Result:
 def run(name: str, stage: Stage) -> Result:
     """Run a script in a process of its own."""
     began = time.monotonic()
+    environment = {**os.environ, "FULLON_ADMIN_PASSWORD": stage.password}
+    if stage.trader_password is not None:
+        environment["FULLON_TRADER_PASSWORD"] = stage.trader_password
     try:
         done = subprocess.run(
             [sys.executable, "-m", f"examples.{name}", "--url", stage.url, "--mail", stage.mail],
             cwd=ROOT,
-            env={**os.environ, "FULLON_ADMIN_PASSWORD": stage.password},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

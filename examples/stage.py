@@ -1,8 +1,9 @@
 """What every script needs: a platform to use, people on it, and a way to say what it found.
 
 With ``--url`` a script uses the platform that runs there, as ``--mail`` with ``--password`` (an admin's; or the
-variable FULLON_ADMIN_PASSWORD, which other people of the machine cannot see). Without it a platform is started in a
-temporary folder, sixty times as fast as the clock, and stopped at the end.
+variable FULLON_ADMIN_PASSWORD, which other people of the machine cannot see); what needs an account with money at the
+paper venue is done as the demo trader, when FULLON_TRADER_PASSWORD is theirs, and left out otherwise. Without ``--url``
+a platform is started in a temporary folder, sixty times as fast as the clock, and stopped at the end.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from examples.platform_of_its_own import NotStarted, started_platform
 from fullon_client import AsyncClient, Client, ClientError, Problem, market, services, users
 
 ADMIN = "admin@fullon"
+TRADER = "trader@fullon"
 EXCHANGE, SYMBOL = "paper", "BTC/USDT"
 COLLECTORS = ("ticker", "ohlcv", "streamer")
 PATIENCE_SECONDS = 120.0
@@ -37,12 +39,21 @@ class Stage:
     url: str
     mail: str
     password: str = field(repr=False)
+    trader_password: str | None = field(default=None, repr=False)
     seconds_to_start: float | None = None
 
     def client(self) -> Client:
         """A client, logged in as admin."""
         client = Client(self.url)
         client.log_in(self.mail, self.password)
+        return client
+
+    def trader(self) -> Client | None:
+        """The demo trader, logged in, who has money at the paper venue; None where their password is not known."""
+        if self.trader_password is None:
+            return None
+        client = Client(self.url)
+        client.log_in(TRADER, self.trader_password)
         return client
 
     async def async_client(self) -> AsyncClient:
@@ -66,7 +77,11 @@ class Stage:
 
     def start_collectors(self, client: Client) -> None:
         """Have the collectors switched on. They stay on."""
-        for name in COLLECTORS:
+        self.switch_on(client, *COLLECTORS)
+
+    def switch_on(self, client: Client, *names: str) -> None:
+        """Have these daemons switched on. They stay on."""
+        for name in names:
             if client.send(services.status(name)).desired == 0:
                 say(f"starting {name}; it stays on")
                 client.send(services.start(name))
@@ -156,12 +171,12 @@ def chosen_stage(options: argparse.Namespace) -> Iterator[Stage]:
     if options.url:
         if not password:
             raise NotStarted("With --url there must be --password, or FULLON_ADMIN_PASSWORD.")
-        yield Stage(options.url, options.mail, password)
+        yield Stage(options.url, options.mail, password, os.environ.get("FULLON_TRADER_PASSWORD"))
         return
-    password = secrets.token_urlsafe(18)
+    password, trader_password = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
     began = time.monotonic()
-    with started_platform(password) as url:
-        yield Stage(url, ADMIN, password, time.monotonic() - began)
+    with started_platform(password, trader_password) as url:
+        yield Stage(url, ADMIN, password, trader_password, time.monotonic() - began)
 
 
 async def _awaited(script: Awaitable[None]) -> None:

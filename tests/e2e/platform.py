@@ -150,6 +150,7 @@ def running_platform(extra: Mapping[str, str] | None = None, seconds: float = 90
             "FULLON_HOME": folder,
             "FULLON_PORT": str(port),
             "FULLON_ADMIN_PASSWORD": PASSWORD,
+            "FULLON_TRADER_PASSWORD": PASSWORD,
             **(extra or {}),
         }
         log = Path(folder) / "supervisor.txt"

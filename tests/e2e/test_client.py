@@ -12,7 +12,7 @@ import pytest
 
 from fullon_client import AsyncClient, NotAllowed, NotAuthenticated, Topic, Value, api_keys, auth, bots, users
 from local.home import REPOSITORY
-from tests.e2e.platform import Platform, clean_environment
+from tests.e2e.platform import PASSWORD, Platform, clean_environment
 
 
 async def run(arguments: list[str], environment: Mapping[str, str], seconds: float) -> tuple[int, str]:
@@ -36,7 +36,7 @@ async def run(arguments: list[str], environment: Mapping[str, str], seconds: flo
 async def test_every_example_finds_the_platform_as_it_says(collecting: Platform) -> None:
     code, said = await run(
         ["-m", "examples.run_all", "--url", collecting.url, "--mail", collecting.admin],
-        {"FULLON_ADMIN_PASSWORD": collecting.password},
+        {"FULLON_ADMIN_PASSWORD": collecting.password, "FULLON_TRADER_PASSWORD": PASSWORD},
         850,
     )
 
