@@ -15,6 +15,7 @@ NAMES = {
     "candles": "1,000 and 10,000 candles from PostgreSQL, against an ORM endpoint",
     "load": "time series for 10, 50, 200 and 500 connections at once, against bare uvicorn",
     "fanout": "venue tick to WebSocket subscriber, ticks a second, against a plain uvicorn loop",
+    "orders": "an order's intent to its venue's acknowledgement, and orders a second, against ccxt called directly",
     "dashboards": "dashboards of a user with a million fills, against playing every fill in Python",
     "cold_start": "process start to first answer of every function",
 }

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +39,9 @@ def finish(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 @contextmanager
-def running_postgres(directory: Path) -> Iterator[Postgres]:
+def running_postgres(directory: Path, options: Mapping[str, str] = UNSAFE_AND_FAST) -> Iterator[Postgres]:
     """A new PostgreSQL below `directory`, gone when the block ends."""
-    server = Postgres(directory / "postgres", free_port(), "test-password", UNSAFE_AND_FAST)
+    server = Postgres(directory / "postgres", free_port(), "test-password", dict(options))
     server.initialise()
     process = subprocess.Popen(
         server.command(),
