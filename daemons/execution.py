@@ -42,7 +42,7 @@ async def work(context: daemon.Context, *, grace: float = GRACE_SECONDS) -> None
         return await _connect(container, sealed)
 
     async def tick(exchange: str, symbol: str) -> Tick | None:
-        return await market.tick(container.valkey, exchange, symbol)
+        return await market.present_tick(container.valkey, exchange, symbol)
 
     async def rate(exchange: str) -> Decimal:
         if exchange not in rates:

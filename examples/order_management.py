@@ -50,7 +50,7 @@ def on_paper(trader: Client) -> None:
     """A bot on paper has its orders filled at the present book; they never reach a venue."""
     paper = trader.send(exchanges.catalogue_id(EXCHANGE)).cat_ex_id
     account = trader.send(exchanges.create_account(paper, "main", secrets.token_hex(16), secrets.token_hex(32)))
-    bot = trader.send(bots.create("on paper", dry_run=True))
+    bot = trader.send(bots.create("on paper", dry_run=True, active=True))
     trader.send(bots.add_exchange(bot.bot_id, account.ex_id))
     wait_for_price(trader)
     intent = trader.send(orders.place(account.ex_id, SYMBOL, "buy", "market", VOLUME, bot_id=bot.bot_id))
@@ -75,10 +75,9 @@ async def at_the_venue(trader: AsyncClient, account: UUID) -> None:
                     raise Surprise(f"A gap on a quiet machine: {event}.")
                 if order_id is None:  # the snapshot: the subscription stands
                     order_id = (await trader.send(place)).order_id
-                elif event.key.endswith(str(order_id)) or event.data.get("order_id") == str(order_id):
-                    states.append(event.data["status"])
-                    if states[-1] in ("filled", "rejected"):
-                        break
+                states += [order["status"] for order in event.data if order["order_id"] == str(order_id)]
+                if {"filled", "rejected"} & {*states}:
+                    break
     except TimeoutError as error:
         raise Surprise(f"The order {order_id} did not end; it went {' → '.join(states) or 'nowhere'}.") from error
     expect(states[-1] == "filled", f"an order at the venue went {' → '.join(dict.fromkeys(states))}")

@@ -78,7 +78,9 @@ class Problem(ClientError):
         self.facts = dict(facts or {})
 
     def __str__(self) -> str:
-        places = "".join(f" {name}: {message}." for name, message in self.fields.items())
+        places = "".join(
+            f" {name}: {message.rstrip('.')}." for name, message in self.fields.items() if message != self.detail
+        )
         request = f" [request {self.request_id}]" if self.request_id else ""
         return f"{self.detail}{places} ({self.status} {self.code}){request}"
 

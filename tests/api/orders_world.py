@@ -14,6 +14,7 @@ import orjson
 
 from fullon.identity.model import Identity
 from fullon.kernel.clock import to_milliseconds
+from fullon.market import keys
 from fullon.market.live_cache import LiveCache
 from fullon.orders import account_balance
 from fullon.runtime.container import Container
@@ -96,11 +97,15 @@ class Trader:
         record = {"balances": orjson.dumps(balances), "positions": b"[]", "as_of": str(as_of)}
         await self.container.valkey.hset(account_balance.key(self.ex_id), mapping=record)  # type: ignore[arg-type]
 
-    async def tick(self, symbol: str = "BTC/USDT", age: timedelta = timedelta(0)) -> None:
-        """A price in the cache: 59,990 to 60,010."""
-        time = to_milliseconds(datetime.now(UTC) - age)
-        tick = Tick("paper", symbol, Decimal(60_000), Decimal(59_990), Decimal(60_010), None, None, time)
+    async def tick(self, symbol: str = "BTC/USDT") -> None:
+        """A price in the cache: 59,990 to 60,010, of long ago by the venue's clock."""
+        tick = Tick("paper", symbol, Decimal(60_000), Decimal(59_990), Decimal(60_010), None, None, 0)
         await LiveCache(self.container.valkey, "test").put_ticks([tick])
+
+    async def silence(self) -> None:
+        """Nothing came from the venue for longer than prices hold."""
+        assert 0 < await self.container.valkey.ttl(keys.heard("paper")) <= keys.HEARD_SECONDS
+        await self.container.valkey.delete(keys.heard("paper"))
 
 
 async def a_trader(container: Container) -> Trader:

@@ -205,8 +205,10 @@ async def test_the_amount_that_a_refusal_names_is_taken(trader: Trader) -> None:
     assert (await trader.place(volume=problem["largest"]))["volume"] == "0.00167"
 
 
-async def test_an_old_price_says_nothing_of_what_a_market_order_gets(trader: Trader) -> None:
-    await trader.tick(age=6 * MINUTES)
+async def test_the_price_of_a_silent_venue_says_nothing_of_what_a_market_order_gets(trader: Trader) -> None:
+    await trader.tick()
+    await trader.place(order_type="market", price=None)
+    await trader.silence()
 
     assert (await trader.refused(order_type="market", price=None))["rule"] == "price_unknown"
 
@@ -289,14 +291,16 @@ async def test_nothing_is_lent_on_a_spot_market(trader: Trader) -> None:
     assert (await trader.call("POST", "", trader.wish(side="short"))).status_code == 422
 
 
-async def test_what_is_switched_off_answers_as_what_is_missing(trader: Trader) -> None:
+async def test_what_is_switched_off_orders_nothing_and_is_named(trader: Trader) -> None:
     bot_id = str(await trader.bot(active=False))
     answer = await trader.call("POST", "", trader.wish(bot_id=bot_id))
-    assert (answer.status_code, answer.json()["code"]) == (404, "bot_not_found")
+    assert (answer.status_code, answer.json()["code"]) == (409, "switched_off")
+    assert "bot" in answer.json()["detail"]
 
     await trader.execute("UPDATE exchanges SET active = false")
     answer = await trader.call("POST", "", trader.wish())
-    assert (answer.status_code, answer.json()["code"]) == (404, "account_not_found")
+    assert (answer.status_code, answer.json()["code"]) == (409, "switched_off")
+    assert "account" in answer.json()["detail"]
     assert await trader.count() == 0
 
 

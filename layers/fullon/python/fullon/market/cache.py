@@ -78,6 +78,15 @@ async def tick(valkey: Redis, exchange: str, symbol: str) -> Tick | None:
     return None if record is None else Tick.from_record(orjson.loads(record))
 
 
+async def present_tick(valkey: Redis, exchange: str, symbol: str) -> Tick | None:
+    """The latest tick of a symbol while its exchange is listened to; None where prices may be old."""
+    async with bounded(), valkey.pipeline(transaction=False) as batch:
+        batch.hget(keys.ticks(exchange), symbol)
+        batch.exists(keys.heard(exchange))
+        record, is_heard = await batch.execute()
+    return Tick.from_record(orjson.loads(record)) if record is not None and is_heard else None
+
+
 async def ticks(valkey: Redis, exchange: str) -> list[Tick]:
     """The latest tick of every symbol of an exchange, by symbol."""
     async with bounded():

@@ -22,6 +22,10 @@ TRADES_ENDS = "{feed:trades}:ends"
 TRADES_READ = "{feed:trades}:read"
 TRADES_READ_SECONDS = 60
 
+#: An exchange that was silent for longer has no present prices. Its ticks say when they were by its own clock, and a
+#: symbol that nobody trades keeps its price.
+HEARD_SECONDS = 60
+
 #: How many final bars ``recent`` keeps.
 RECENT_BARS = 300
 
@@ -29,6 +33,11 @@ RECENT_BARS = 300
 def ticks(exchange: str) -> str:
     """Hash: symbol to the tick record."""
     return f"ticks:{{{exchange}}}"
+
+
+def heard(exchange: str) -> str:
+    """There for :data:`HEARD_SECONDS` after the latest tick of the exchange came in."""
+    return f"ticks:{{{exchange}}}:heard"
 
 
 def bars(exchange: str, symbol: str) -> str:

@@ -59,6 +59,7 @@ class LiveCache:
             async with self._valkey.pipeline(transaction=False) as batch:
                 for exchange, fields in latest.items():
                     batch.hset(keys.ticks(exchange), mapping=fields)  # type: ignore[arg-type]
+                    batch.set(keys.heard(exchange), b"", ex=keys.HEARD_SECONDS)
                 batch.publish(keys.TICKERS_CHANNEL, b"[" + b",".join(records) + b"]")
                 await batch.execute()
 

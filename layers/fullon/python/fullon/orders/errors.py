@@ -38,6 +38,15 @@ class OrderKnown(Conflict):
         super().__init__("This order is known already.")
 
 
+class SwitchedOff(Conflict):
+    """The account or the bot of a wanted order is switched off."""
+
+    default_code = "switched_off"
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"The {what} {name!r} is switched off; switch it on to order with it.")
+
+
 class AccountUnusable(Conflict):
     """The keys of the account cannot be used, as its venue said."""
 

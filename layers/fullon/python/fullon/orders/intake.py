@@ -17,19 +17,18 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fullon.bots import store as bots
-from fullon.bots.errors import BotNotFound, NotOnThatExchange
+from fullon.bots.errors import NotOnThatExchange
 from fullon.bots.model import Bot
-from fullon.kernel.clock import Clock, from_milliseconds
+from fullon.kernel.clock import Clock
 from fullon.kernel.errors import Invalid, TimedOut, Unavailable
 from fullon.market import cache
 from fullon.market.catalogue import nearest
 from fullon.orders import account_balance, order_store, rules
-from fullon.orders.errors import AccountUnusable, BotChanged, SymbolNotTraded
+from fullon.orders.errors import AccountUnusable, BotChanged, SwitchedOff, SymbolNotTraded
 from fullon.orders.model import NewOrder, Order, OrderType, Side
 from fullon.orders.rules import BreaksRule, Limits, Rule
 from fullon.venues import accounts, store
 from fullon.venues.account import Account
-from fullon.venues.errors import AccountNotFound
 from fullon.venues.model import Symbol
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 LARGEST_WORTH = Decimal(10) ** 18
 #: Digits that a quotient of two amounts can need.
 PRECISION = 80
-#: An older tick says nothing of what a market order gets.
-OLDEST_TICK = timedelta(minutes=5)
 #: An older balance is not held against an order.
 OLDEST_BALANCE = timedelta(minutes=1)
 
@@ -102,16 +99,17 @@ class Context:
 
 
 async def look(connection: Connection, wanted: Wanted) -> Context:
-    """What an order is about. An account or a bot that is switched off answers as a missing one.
+    """What an order is about.
 
     Raises:
         AccountNotFound, BotNotFound, NotOnThatExchange: the user has no such account, or bot, or not there.
+        SwitchedOff: the account or the bot is.
         AccountUnusable: the account's keys cannot be used, and the order is not on paper.
         SymbolNotTraded: the venue has no such symbol, or it is switched off.
     """
     account = await accounts.get(connection, wanted.uid, wanted.ex_id)
     if not account.active:
-        raise AccountNotFound
+        raise SwitchedOff("account", account.name)
     bot = await _bot(connection, wanted)
     if account.problem is not None and not (bot and bot.dry_run):
         raise AccountUnusable(account.problem)
@@ -132,7 +130,7 @@ async def check(valkey: Redis, clock: Clock, wanted: Wanted, context: Context) -
         )
     with localcontext() as decimals:
         decimals.prec = PRECISION
-        market_price, is_known = await _market_price(valkey, clock, wanted, context)
+        market_price, is_known = await _market_price(valkey, wanted, context)
         reference = wanted.price or wanted.stop_price or market_price
         if reference is not None and reference * wanted.volume >= LARGEST_WORTH:
             raise Invalid("The order is too large.", fields={"volume": "price times volume is too large"})
@@ -163,13 +161,12 @@ async def enter(connection: Connection, clock: Clock, wanted: Wanted, context: C
 
     Raises:
         DuplicateReference: the account has an order with this reference.
-        AccountNotFound, BotNotFound, NotOnThatExchange, AccountUnusable, SymbolNotTraded: as :func:`look`.
+        AccountNotFound, BotNotFound, NotOnThatExchange, SwitchedOff, AccountUnusable, SymbolNotTraded: as
+            :func:`look`.
         BotChanged: its bot was on paper when the order was checked, and is no longer.
     """
-    await connection.execute(
-        "SELECT FROM exchanges WHERE uid = $1 AND ex_id = $2 FOR KEY SHARE", wanted.uid, wanted.ex_id
-    )
-    await connection.execute("SELECT FROM bots WHERE uid = $1 AND bot_id = $2 FOR KEY SHARE", wanted.uid, wanted.bot_id)
+    await connection.execute("SELECT FROM exchanges WHERE uid = $1 AND ex_id = $2 FOR SHARE", wanted.uid, wanted.ex_id)
+    await connection.execute("SELECT FROM bots WHERE uid = $1 AND bot_id = $2 FOR SHARE", wanted.uid, wanted.bot_id)
     now = await look(connection, wanted)
     if context.dry_run and not now.dry_run:
         raise BotChanged
@@ -200,7 +197,7 @@ async def _bot(connection: Connection, wanted: Wanted) -> Bot | None:
         return None
     bot = await bots.get(connection, wanted.uid, wanted.bot_id)
     if not bot.active:
-        raise BotNotFound
+        raise SwitchedOff("bot", bot.name)
     if wanted.ex_id not in {each.ex_id for each in await bots.exchanges(connection, wanted.uid, wanted.bot_id)}:
         raise NotOnThatExchange
     return bot
@@ -214,13 +211,13 @@ async def _symbol(connection: Connection, account: Account, name: str) -> Symbol
     raise SymbolNotTraded(account.exchange, name, nearest(name, [each.symbol for each in traded]))
 
 
-async def _market_price(valkey: Redis, clock: Clock, wanted: Wanted, context: Context) -> tuple[Decimal | None, bool]:
+async def _market_price(valkey: Redis, wanted: Wanted, context: Context) -> tuple[Decimal | None, bool]:
     """What a market order is likely to get, and whether that is all that can be known of it."""
     try:
-        tick = await cache.tick(valkey, context.account.exchange, wanted.symbol)
+        tick = await cache.present_tick(valkey, context.account.exchange, wanted.symbol)
     except (Unavailable, TimedOut):
         return None, False
-    if tick is None or clock.now() - from_milliseconds(tick.time) > OLDEST_TICK:
+    if tick is None:
         return None, True
     touch = tick.ask if wanted.side is Side.BUY else tick.bid
     return touch or tick.price, True
