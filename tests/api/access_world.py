@@ -29,6 +29,8 @@ from tests.identities import PASSWORD
 from tests.people import a_session, a_venue
 from tools import documents
 
+#: Enough for every order of the examples.
+_FUNDS = [{"currency": currency, "free": "1000000", "used": "0", "total": "1000000"} for currency in ("USDT", "BTC")]
 IDS = ("bot_id", "str_id", "ex_id", "feed_id", "sim_id", "order_id", "key_id", "trade_id")
 
 
@@ -160,7 +162,7 @@ async def a_world(container: Container) -> World:
     assert row is not None
     owner = people["owner"]
     await account_cache.put(
-        container.valkey, AccountState(first["ex_id"], owner.user_id, [], [], container.clock.now()), changed=()
+        container.valkey, AccountState(first["ex_id"], owner.user_id, _FUNDS, [], container.clock.now()), changed=()
     )
     values = {
         **first,

@@ -74,6 +74,11 @@ def counts(fleet: Fleet) -> dict[str, int]:
     return {daemon.name: fleet.service(daemon.name)["desiredCount"] for daemon in load().daemons}
 
 
+def none_but(*names: str) -> dict[str, int]:
+    """Every daemon of the manifest stopped, except these."""
+    return {daemon.name: int(daemon.name in names) for daemon in load().daemons}
+
+
 async def entries(stores: Container) -> list[Any]:
     """The audit trail, oldest first, after it was verified."""
     async with stores.connection() as connection:
@@ -96,7 +101,7 @@ async def test_what_a_deployment_reset_runs_again_and_is_on_the_trail(stores: Co
         ],
         "refused": [],
     }
-    assert counts(fleet) == {"ticker": 1, "ohlcv": 0, "streamer": 0}
+    assert counts(fleet) == none_but("ticker")
     fleet.pid("ticker")
     assert [(entry.actor, entry.action, entry.subject) for entry in await entries(stores)] == [
         (ACTOR, "service.reconcile", "ticker"),
@@ -122,7 +127,7 @@ async def test_what_nobody_ever_wanted_stays_as_it_is(stores: Container, fleet: 
 
     await create(stores)(DEPLOYED)
 
-    assert counts(fleet) == {"ticker": 0, "ohlcv": 1, "streamer": 0}
+    assert counts(fleet) == none_but("ohlcv")
 
 
 async def test_a_fresh_installation_starts_what_the_manifest_or_the_settings_say(settings: Settings) -> None:
@@ -132,8 +137,8 @@ async def test_a_fresh_installation_starts_what_the_manifest_or_the_settings_say
     unset = settings.model_copy()
 
     assert defaults(unset, listed) == listed
-    assert defaults(chosen, listed) == {"ticker": 1, "ohlcv": 1, "streamer": 0}
-    assert defaults(none, listed) == {"ticker": 0, "ohlcv": 0, "streamer": 0}
+    assert defaults(chosen, listed) == none_but("ticker", "ohlcv")
+    assert defaults(none, listed) == none_but()
 
 
 async def test_an_order_of_an_admin_is_never_undone_by_an_older_decision(

@@ -107,7 +107,7 @@ class AccountRoster:
                     if _is_loss_of_leadership(error):
                         raise
                     _log.exception("account failed", extra={"ex_id": str(each.ex_id)})
-                    outage.failed(Unavailable("An exchange account cannot be kept; see the log.", code="account"))
+                    outage.failed(Unavailable("An exchange account cannot be kept; see the log."))
                 await asyncio.sleep(backoff.pause())
         finally:
             outage.passed()
