@@ -1,8 +1,7 @@
-"""Symbols over the API: anybody finds them, admins enter and change them, the venue refreshes them."""
+"""Symbols over the API: anybody finds them, admins enter and change them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -14,40 +13,9 @@ from fullon.runtime.container import Container
 from fullon.runtime.pages import encode_cursor
 from fullon.venues.model import CATALOGUE_CHANNEL
 from functions.orm.app import create
-from local import seed_venues
 from local.ports import free_port
 from tests.api.callers import client, stored_identity
-from tests.paper_venue import paper_venue
-
-PREFIX = "/api/v1/orm/symbols"
-NEW = {
-    "cat_ex_id": 1,
-    "symbol": "DOGE/USDT",
-    "base_asset": "DOGE",
-    "quote_asset": "USDT",
-    "price_decimals": 5,
-    "tick_size": "0.00001",
-    "min_notional": "5",
-}
-
-
-@pytest.fixture
-async def seeded(container: Container) -> Container:
-    async with container.transaction() as connection:
-        await seed_venues.seed(connection)
-    return container
-
-
-@pytest.fixture
-async def viewer(seeded: Container) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client(create(seeded), await stored_identity(seeded, Role.VIEWER)) as caller:
-        yield caller
-
-
-@pytest.fixture
-async def admin(seeded: Container) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client(create(seeded), await stored_identity(seeded, Role.ADMIN)) as caller:
-        yield caller
+from tests.api.symbols_calls import NEW, PREFIX, calls_of_a_viewer, calls_of_an_admin, container_with_venues  # noqa: F401 - a fixture
 
 
 @pytest.mark.parametrize(
@@ -372,40 +340,3 @@ async def test_decimals_are_told_for_each_exchange_that_has_the_symbol(viewer: h
         }
     ]
     assert (await viewer.get(f"{PREFIX}/decimals", params={"symbol": "NOPE/USDT"})).status_code == 404
-
-
-async def test_a_refresh_brings_back_what_the_venue_says(
-    admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await admin.patch(f"{PREFIX}/1", json={"tick_size": "0.5", "price_decimals": 0})
-    await admin.post(PREFIX, json=NEW)
-    with paper_venue() as venue:
-        monkeypatch.setenv("EXCHANGE_URL_PAPER", venue.url)
-        answer = await admin.post(f"{PREFIX}/sync", params={"cat_ex_id": 1})
-
-    assert answer.status_code == 200, answer.text
-    assert answer.json() == {"exchange": "paper", "listed": 3, "added": 0, "changed": 2, "deactivated": 1}
-    items = (await admin.get(f"{PREFIX}/by-exchange", params={"cat_ex_id": 1})).json()["items"]
-    assert {item["symbol"]: (item["tick_size"], item["active"]) for item in items} == {
-        "BTC/USDT": ("0.01", True),
-        "DOGE/USDT": ("0.00001", False),
-        "ETH/USDT": ("0.01", True),
-        "SOL/USDT": ("0.01", True),
-    }
-
-
-async def test_an_exchange_that_is_not_in_the_catalogue_is_not_refreshed(admin: httpx2.AsyncClient) -> None:
-    answer = await admin.post(f"{PREFIX}/sync", params={"cat_ex_id": 12345})
-
-    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_exchange")
-
-
-async def test_a_venue_that_is_down_makes_a_refresh_unavailable(
-    admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("EXCHANGE_URL_PAPER", f"http://127.0.0.1:{free_port()}")
-
-    answer = await admin.post(f"{PREFIX}/sync", params={"cat_ex_id": 1})
-
-    assert (answer.status_code, answer.json()["code"]) == (503, "venue_down")
-    assert "127.0.0.1" not in answer.text
