@@ -1,4 +1,7 @@
-"""The account daemon: balances, positions, orders and fills of every exchange account that is in use."""
+"""The account daemon: balances, positions, orders and fills of every exchange account that is in use.
+
+It also asks venues for functions that cannot (:mod:`fullon.venues.rpc_server`).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from fullon.fleet import store as fleet
 from fullon.kernel.retry import Troubles
@@ -16,7 +20,10 @@ from fullon.orders.account_roster import AccountRoster, Assignment
 from fullon.orders.prices import Prices
 from fullon.runtime import daemon
 from fullon.venues import accounts, store
-from fullon.venues.connect import connect_account_data
+from fullon.venues.account import Examination
+from fullon.venues.connect import connect_account_data, examine_account, list_markets
+from fullon.venues.model import Market
+from fullon.venues.rpc_server import Answers, RpcServer
 
 if TYPE_CHECKING:
     import asyncpg
@@ -66,8 +73,29 @@ async def work(context: daemon.Context) -> None:
     async def forget(each: Assignment) -> None:
         await account_cache.forget(container.valkey, each.account.account.uid, each.ex_id)
 
+    async def examine(uid: UUID, ex_id: UUID) -> Examination:
+        async with container.connection() as connection:
+            account = await accounts.keys_of(connection, uid, ex_id)
+            venue = await store.venue(connection, account.account.cat_ex_id)
+        keys, address = await account.keys(container.seals), container.settings.exchange_url(venue.name)
+        return await examine_account(venue, address, keys, container.clock, test=account.account.test)
+
+    async def markets(cat_ex_id: int) -> list[Market]:
+        async with container.connection() as connection:
+            venue = await store.venue(connection, cat_ex_id)
+        return await list_markets(venue, container.settings.exchange_url(venue.name), container.clock)
+
+    questions = RpcServer(
+        container.valkey,
+        container.clock,
+        Answers(examine, markets),
+        troubles.outage("questions of functions"),
+        leading=lambda: context.leading,
+        counted=pulse.count,
+    )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(pulse.run())
+        tasks.create_task(questions.run())
         tasks.create_task(AccountRoster(load, keep, forget, troubles).run())
 
 

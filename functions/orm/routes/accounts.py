@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from fullon.identity.model import Identity
-from fullon.kernel.errors import FullonError, Unavailable
+from fullon.kernel.errors import FullonError
 from fullon.kernel.ids import new_id
 from fullon.runtime.audited import act
 from fullon.runtime.container import Container
@@ -17,9 +17,10 @@ from fullon.runtime.http import Caller, Stores, TradingCaller
 from fullon.runtime.pages import Cursor, Limit, Page, decode_id_cursor, page_of
 from fullon.runtime.problems import responses
 from fullon.venues import accounts, store, validation
-from fullon.venues.account import Account, Examination, Permissions
+from fullon.venues.account import Account, Permissions
 from fullon.venues.accounts import SealedAccount
 from fullon.venues.sealing import Binding
+from functions.orm import exchange_answers
 from functions.orm.account_schemas import (
     LARGEST_ID,
     AccountAnswer,
@@ -29,9 +30,6 @@ from functions.orm.account_schemas import (
     ValidationAnswer,
 )
 from functions.orm.routes.bots import own
-
-if TYPE_CHECKING:
-    from fullon.venues.ccxt_account import CcxtAccount
 
 router = APIRouter(prefix="/api/v1/orm/exchanges")
 
@@ -158,17 +156,9 @@ async def validate_account(ex_id: UUID, caller: TradingCaller, stores: Stores) -
     async with stores.connection() as connection:
         looked_at = await accounts.keys_of(connection, caller.user_id, ex_id)
         venue = await store.venue(connection, looked_at.account.cat_ex_id)
-    keys = await looked_at.keys(stores.seals)
-    try:
-        from fullon.venues.connect import connect_account
-
-        base_url = stores.settings.exchange_url(venue.name)
-        account = connect_account(venue, base_url, keys, stores.clock, test=looked_at.account.test)
-    except ImportError as error:
-        raise Unavailable("Exchanges cannot be reached from here.", code="exchanges_unreachable") from error
     permissions: Permissions | None = None
     try:
-        found = await _examined(account)
+        found = await exchange_answers.examine(stores, venue, looked_at)
         permissions = found.permissions
         validation.refuse(looked_at.account, permissions)
     except validation.ABOUT_KEYS as refusal:
@@ -176,13 +166,6 @@ async def validate_account(ex_id: UUID, caller: TradingCaller, stores: Stores) -
         raise
     kept = await _keep(stores, caller, looked_at, permissions, None)
     return ValidationAnswer.of(kept, found, validation.warnings(kept, found))
-
-
-async def _examined(account: CcxtAccount) -> Examination:
-    try:
-        return await account.examine()
-    finally:
-        await account.close()
 
 
 async def _keep(

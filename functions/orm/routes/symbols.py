@@ -17,6 +17,7 @@ from fullon.runtime.problems import responses
 from fullon.venues import cache, store
 from fullon.venues.errors import UnknownSymbol
 from fullon.venues.model import Symbol
+from functions.orm import exchange_answers
 from functions.orm.venue_schemas import DecimalsAnswer, NewSymbol, SymbolAnswer, SymbolChange, SyncAnswer
 
 _log = logging.getLogger("fullon.orm")
@@ -125,16 +126,7 @@ async def change_symbol(
 async def sync_symbols(cat_ex_id: ExchangeId, caller: AdminCaller, stores: Stores) -> SyncAnswer:
     async with stores.connection() as connection:
         venue = await store.venue(connection, cat_ex_id)
-    try:
-        from fullon.venues.connect import connect
-
-        data = connect(venue, stores.settings.exchange_url(venue.name), stores.clock)
-    except ImportError as error:
-        raise Unavailable("Exchanges cannot be reached from here.", code="exchanges_unreachable") from error
-    try:
-        markets = await data.markets()
-    finally:
-        await data.close()
+    markets = await exchange_answers.markets(stores, venue)
     async with act(stores, caller, "sync_symbols", f"exchange {cat_ex_id}", listed=len(markets)) as doing:
         changes = await store.put_markets(doing.connection, cat_ex_id, markets)
         collected = await store.symbols_of(doing.connection, cat_ex_id, active=True)

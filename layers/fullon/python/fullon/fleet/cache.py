@@ -6,6 +6,7 @@ Everything here is rebuilt by the next heartbeat after a loss.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -87,3 +88,9 @@ async def records(valkey: Redis, names: Iterable[str]) -> dict[str, list[Process
         name: [record for data in values if (record := decode(data)) is not None]
         for name, values in zip(wanted, answers, strict=True)
     }
+
+
+async def is_alive(valkey: Redis, name: str, now: datetime) -> bool:
+    """Whether an instance of a daemon gave a sign of work lately and did not say goodbye."""
+    found = (await records(valkey, [name]))[name]
+    return any(each.status is not ProcessStatus.STOPPED and not each.is_stale(now) for each in found)

@@ -1,19 +1,25 @@
-"""From a row of the catalogue to an open port."""
+"""From a row of the catalogue to an open port, or to one answer."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fullon.kernel.clock import Clock
-from fullon.venues.account import Keys
-from fullon.venues.model import Venue
+from fullon.venues.account import Examination, Keys
+from fullon.venues.model import Market, Venue
 from fullon.venues.port import MarketData
 
 if TYPE_CHECKING:
     from fullon.venues.account_data import AccountData
     from fullon.venues.ccxt_account import CcxtAccount
     from fullon.venues.trading import Trading
+
+
+def can_connect() -> bool:
+    """Whether this process has what reaches venues; functions in the cloud are deployed without ccxt."""
+    return find_spec("ccxt") is not None
 
 
 def connect(venue: Venue, base_url: str | None, clock: Clock) -> MarketData:
@@ -81,3 +87,21 @@ def taker_rate(venue: Venue) -> Decimal:
     from fullon.venues.ccxt_venue import CcxtVenue
 
     return CcxtVenue.taker_rate(venue.ccxt_id) or Decimal("0.001")
+
+
+async def examine_account(venue: Venue, base_url: str | None, keys: Keys, clock: Clock, *, test: bool) -> Examination:
+    """What ``venue`` says of ``keys``; as :func:`connect_account`, and raises as ``CcxtAccount.examine``."""
+    account = connect_account(venue, base_url, keys, clock, test=test)
+    try:
+        return await account.examine()
+    finally:
+        await account.close()
+
+
+async def list_markets(venue: Venue, base_url: str | None, clock: Clock) -> list[Market]:
+    """Everything that ``venue`` lists; as :func:`connect`."""
+    data = connect(venue, base_url, clock)
+    try:
+        return await data.markets()
+    finally:
+        await data.close()

@@ -190,3 +190,24 @@ class SealingNotSetUp(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("Keys of exchanges cannot be kept here: no master key is configured.")
+
+
+class AccountDaemonDown(Unavailable):
+    """Venues are asked by the account daemon, and it does not run."""
+
+    default_code = "account_daemon_down"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The exchange is asked by the account daemon, which is not running; an admin can start the service account.",
+            retry_after=10,
+        )
+
+
+class AccountDaemonSilent(TimedOut):
+    """The account daemon was asked and did not reply in time."""
+
+    default_code = "account_daemon_silent"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The account daemon, which asks the exchange, did not reply within {seconds:g} s; try again.")
