@@ -199,7 +199,7 @@ class AccountDaemonDown(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The exchange is asked by the account daemon, which is not running; an admin can start the service account.",
+            "Exchanges are asked by the account daemon, which is not running; an admin can start the service account.",
             retry_after=10,
         )
 

@@ -1,8 +1,9 @@
 """Questions to whoever reaches the venues, and the replies, as JSON. Pure.
 
 Some processes cannot reach a venue: functions in the cloud have neither ccxt nor a way to the internet. They ask the
-account daemon through Valkey (:mod:`rpc_client`, :mod:`rpc_server`). A request and its reply are joined by a correlation
-id. Questions name things by their ids, and neither side ever sends a key; amounts are text, so that they stay exact.
+account daemon through Valkey (:mod:`rpc_client`, :mod:`rpc_server`). A request and its reply are joined by a
+correlation id. Questions name things by their ids, and neither side ever sends a key; amounts are text, so that they
+stay exact.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from fullon.venues.model import Market
 #: A list of requests, the oldest first; the braces keep it and all replies on one slot of a cluster.
 REQUESTS = "rpc:{venues}:requests"
 
-_LARGEST_ID = 2**31
 _EXACT = tuple(field.name for field in fields(Market) if "Decimal" in str(field.type))
 _KINDS: Mapping[str, type[FullonError]] = {
     name: kind
@@ -94,17 +94,15 @@ def decode_request(data: bytes) -> Request:
         Malformed: it is something else.
     """
     try:
-        match orjson.loads(data):
-            case {"question": "examine_account", "uid": str(uid), "ex_id": str(ex_id), **rest}:
-                question: Question = ExamineAccount(UUID(uid), UUID(ex_id))
-            case {"question": "list_markets", "cat_ex_id": int(number), **rest} if 0 < number < _LARGEST_ID:
-                question = ListMarkets(number)
+        asked: dict[str, Any] = orjson.loads(data)
+        match asked["question"]:
+            case "examine_account":
+                question: Question = ExamineAccount(UUID(asked["uid"]), UUID(asked["ex_id"]))
+            case "list_markets":
+                question = ListMarkets(int(asked["cat_ex_id"]))
             case _:
                 raise Malformed("no question that is known here")
-        deadline = from_milliseconds(int(rest["deadline"]))
-        return Request(UUID(rest["correlation_id"]), deadline, question)
-    except Malformed:
-        raise
+        return Request(UUID(asked["correlation_id"]), from_milliseconds(int(asked["deadline"])), question)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise Malformed("not a request") from error
 

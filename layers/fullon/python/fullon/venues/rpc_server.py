@@ -118,8 +118,11 @@ class RpcServer:
         """The reply with its result for the log; no reply where nobody waits for it, or not for ours."""
         if not self._leading():
             return None, "not leading"
+        left = self._left(request)
+        if left <= 0:  # a time-out that has passed ends only what waits, and so would let it begin
+            return None, "late"
         try:
-            async with asyncio.timeout(self._left(request)):
+            async with asyncio.timeout(left):
                 reply, result = await self._answer(request)
         except TimeoutError:  # the limit's: what the question itself ran into is in the reply
             return None, "late"
@@ -136,7 +139,7 @@ class RpcServer:
                     return messages.encode_markets(await self._answers.list_markets(cat_ex_id)), "found"
         except FullonError as error:
             return messages.encode_failure(error), error.code
-        except Exception:  # whatever one request runs into must not end the daemon
+        except Exception:  # noqa: BLE001 - whatever one request runs into must not end the daemon
             _log.exception("question failed", extra={"correlation_id": str(request.correlation_id)})
             return messages.encode_failure(None), "failed"
 
