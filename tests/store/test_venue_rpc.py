@@ -93,7 +93,7 @@ class World:
 
     async def push(self, data: bytes) -> None:
         """Something in the list of requests."""
-        await self.valkey.rpush(messages.REQUESTS, data)  # type: ignore[misc]
+        await self.valkey.rpush(messages.REQUESTS, data)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -198,7 +198,7 @@ async def test_only_so_many_are_answered_side_by_side_and_the_rest_wait(world: W
         await until(lambda: world.busy == rpc_server.MOST_AT_ONCE, what="all places taken")
 
         async def waiting() -> bool:
-            count: Any = await world.valkey.llen(messages.REQUESTS)  # type: ignore[misc]
+            count: Any = await world.valkey.llen(messages.REQUESTS)
             return bool(count == 3)
 
         await until(waiting, what="the rest in the list")
