@@ -7,7 +7,6 @@ import io
 import re
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -252,10 +251,9 @@ async def test_without_the_daemon_one_hears_at_once_that_it_does_not_run(
     path = await theirs(container, trader)
 
     async def refusals() -> list[tuple[int, str]]:
-        began = time.monotonic()
         with without_ccxt():
             answers = [await call(container, trader, "POST", f"{path}/validate"), await sync(container, admin)]
-        assert time.monotonic() - began < rpc_client.REPLY_SECONDS / 2
+        assert await container.valkey.exists(messages.REQUESTS) == 0, "nobody was asked, so nothing was waited for"
         assert all("account daemon, which is not running" in each.json()["detail"] for each in answers)
         return [(each.status_code, each.json()["code"]) for each in answers]
 
@@ -265,7 +263,6 @@ async def test_without_the_daemon_one_hears_at_once_that_it_does_not_run(
     ended = await refusals()
 
     assert never_ran == ended == [(503, "account_daemon_down")] * 2
-    assert await container.valkey.exists(messages.REQUESTS) == 0
     assert (await done(container, trader, "GET", path))["validated_at"] is None
 
 
