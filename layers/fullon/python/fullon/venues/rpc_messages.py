@@ -24,8 +24,8 @@ from fullon.venues import errors
 from fullon.venues.account import Examination, Permissions
 from fullon.venues.model import Market
 
-#: A list of requests, the oldest first; the braces keep it and all replies on one slot of a cluster.
-REQUESTS = "rpc:{venues}:requests"
+#: A list of requests, the oldest first. No command touches two keys, so they may stand on any slots of a cluster.
+REQUESTS = "rpc:venues:requests"
 
 _EXACT = tuple(field.name for field in fields(Market) if "Decimal" in str(field.type))
 _KINDS: Mapping[str, type[FullonError]] = {
@@ -73,7 +73,7 @@ class Request:
 
 def reply_key(correlation_id: UUID) -> str:
     """List of the one reply to a request."""
-    return f"rpc:{{venues}}:reply:{correlation_id}"
+    return f"rpc:venues:reply:{correlation_id}"
 
 
 def encode_request(request: Request) -> bytes:
