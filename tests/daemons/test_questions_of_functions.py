@@ -6,6 +6,7 @@ import asyncio
 import io
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -127,6 +128,12 @@ def stable(problem: dict[str, Any]) -> dict[str, Any]:
     """A problem or an answer without what differs from one call to the next."""
     varying = {"detail", "request_id", "validated_at", "clock_offset_ms", "offset_ms"}
     return {name: value for name, value in problem.items() if name not in varying}
+
+
+def test_the_function_starts_without_importing_ccxt() -> None:
+    program = "import sys, functions.orm.app; sys.exit('ccxt' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], timeout=90, check=False).returncode == 0
 
 
 async def test_keys_are_validated_by_the_daemon_as_directly_and_travel_nowhere(
