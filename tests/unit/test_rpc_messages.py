@@ -30,7 +30,9 @@ KINDS = sorted(
 )
 
 
-@pytest.mark.parametrize("question", [ExamineAccount(uuid4(), uuid4()), ListMarkets(7)], ids=repr)
+@pytest.mark.parametrize(
+    "question", [ExamineAccount(uuid4(), uuid4()), ListMarkets(7)], ids=lambda question: type(question).__name__
+)
 def test_a_request_is_read_as_it_was_written(question: Question) -> None:
     request = Request(uuid4(), NOON, question)
 
