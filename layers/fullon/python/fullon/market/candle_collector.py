@@ -194,6 +194,7 @@ class CandleCollector:
 
     async def _restore(self) -> None:
         """Write bars of every timeframe again where Valkey lost them or never got them."""
+        outage = self._troubles.outage(f"recent candles of {self._venue.name}")  # either store may be the one away
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
@@ -204,8 +205,9 @@ class CandleCollector:
                 for series in self._series.values():
                     if series.ready and not series.cached:
                         await self._reload(series, None)
+                outage.passed()
             except Unavailable as error:
-                self._cache_outage.failed(error)
+                outage.failed(error)
 
     async def _store(self) -> None:
         """Store what the stream closed; what cannot be stored now is found by the checks later."""
