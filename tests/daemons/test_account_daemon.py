@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +12,8 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
+from fullon.fleet import cache as fleet
+from fullon.fleet.model import ProcessRecord, ProcessStatus
 from fullon.kernel.clock import SystemClock
 from fullon.kernel.ids import new_id
 from fullon.orders import account_cache, order_store
@@ -246,6 +249,16 @@ async def test_accounts_come_change_and_go_and_a_bad_one_holds_up_no_other(made:
     daemon = made.start("account")
     await until(lambda: daemon.said("waiting", code="wrong_api_secret"), PATIENCE, "the refusal")
 
+    seen: dict[datetime, ProcessRecord] = {}
+
+    async def heartbeats() -> bool:
+        async with made.valkey() as valkey:
+            [record] = (await fleet.records(valkey, ["account"]))["account"]
+        seen[record.heartbeat] = record
+        return len(seen) > 2
+
+    await until(heartbeats, PATIENCE, "heartbeats after the refusal")
+    assert {record.status for record in seen.values()} == {ProcessStatus.IDLE}, "a wrong key is its owner's trouble"
     right = await holder.add("right")
     await until(lambda: holder.is_cached(right), PATIENCE, "the new account")
     assert not await holder.is_cached(wrong)

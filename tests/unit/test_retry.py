@@ -72,3 +72,16 @@ def test_all_present_troubles_make_one_sentence_each() -> None:
     one.passed()
     other.passed()
     assert troubles.sentence() == ""
+
+
+def test_the_trouble_of_one_user_is_said_and_is_none_of_the_process(caplog: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles(_log)
+    refusal = troubles.outage("account", counts=False)
+
+    with caplog.at_level(logging.INFO, _log.name):
+        refusal.failed(Unavailable("The key is wrong."))
+        sentence = troubles.sentence()
+        troubles.outage("account").passed()
+
+    assert sentence == ""
+    assert [record.message for record in caplog.records] == ["waiting", "resumed"]

@@ -46,40 +46,45 @@ class Troubles:
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._present: dict[str, FullonError] = {}
+        self._present: dict[str, tuple[FullonError, bool]] = {}
 
-    def outage(self, what: str) -> Outage:
-        """A place to report failures of ``what``, which is the subject of the lines: ``candles of paper``."""
-        return Outage(self, what)
+    def outage(self, what: str, *, counts: bool = True) -> Outage:
+        """A place to report failures of ``what``, which is the subject of the lines: ``candles of paper``.
+
+        Args:
+            counts: it is a trouble of this process; otherwise of one user alone, said in the log and not in the status.
+        """
+        return Outage(self, what, counts)
 
     def sentence(self) -> str:
-        """All that is away now; empty when nothing is."""
-        return " ".join(dict.fromkeys(error.detail for error in self._present.values()))
+        """All that is away now and counts; empty when nothing is."""
+        return " ".join(dict.fromkeys(error.detail for error, counts in self._present.values() if counts))
 
-    def begin(self, what: str, error: FullonError) -> None:
+    def begin(self, what: str, error: FullonError, counts: bool) -> None:
         """A try failed; another kind of failure than the last one is said again."""
-        before, self._present[what] = self._present.get(what), error
-        if before is None or before.code != error.code:
+        before, self._present[what] = self._present.get(what), (error, counts)
+        if before is None or before[0].code != error.code:
             facts = {"waiting_for": what, "code": error.code, "detail": error.detail, "cause": repr(error.__cause__)}
             self._log.warning("waiting", extra=facts)
 
     def end(self, what: str) -> None:
         """A try went well."""
-        error = self._present.pop(what, None)
-        if error is not None:
-            self._log.info("resumed", extra={"waiting_for": what, "code": error.code})
+        failure = self._present.pop(what, None)
+        if failure is not None:
+            self._log.info("resumed", extra={"waiting_for": what, "code": failure[0].code})
 
 
 class Outage:
     """One of the :class:`Troubles`: said once when it begins and once when it ends, however often it is tried."""
 
-    def __init__(self, troubles: Troubles, what: str) -> None:
+    def __init__(self, troubles: Troubles, what: str, counts: bool) -> None:
         self._troubles = troubles
         self._what = what
+        self._counts = counts
 
     def failed(self, error: FullonError) -> None:
         """A try failed."""
-        self._troubles.begin(self._what, error)
+        self._troubles.begin(self._what, error, self._counts)
 
     def passed(self) -> None:
         """A try went well, or there is nothing left to try."""

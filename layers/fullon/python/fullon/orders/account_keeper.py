@@ -107,6 +107,7 @@ class AccountKeeper:
                         silence=SILENCE_SECONDS,
                         opening=self._opening,
                         hold=self._hold,
+                        personal=True,
                     )
                 )
 
@@ -128,6 +129,7 @@ class AccountKeeper:
 
     async def _work(self) -> None:
         backoff, outage = Backoff(0.5, 30.0), self._around.troubles.outage(self._name)
+        refusal = self._around.troubles.outage(self._name, counts=False)  # a matter of its owner alone
         cache_outage = self._around.troubles.outage("the cache")
         try:
             while True:
@@ -145,7 +147,7 @@ class AccountKeeper:
                     outage.failed(error)
                     pause = backoff.pause()
                 except _BEYOND_REPAIR as error:
-                    outage.failed(error)
+                    refusal.failed(error)
                     pause = _REFUSED_SECONDS * self._around.pace
                 await asyncio.sleep(pause)
         finally:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fullon.fleet.errors import LeaseLost
 from fullon.kernel.errors import FullonError, Unavailable
-from fullon.kernel.retry import Backoff, Troubles, insist
+from fullon.kernel.retry import PASSING, Backoff, Troubles, insist
 from fullon.venues.accounts import SealedAccount
 from fullon.venues.model import Venue
 
@@ -94,6 +94,7 @@ class AccountRoster:
 
     async def _work(self, each: Assignment) -> None:
         outage = self._troubles.outage(f"account {each.ex_id}")
+        refusal = self._troubles.outage(f"account {each.ex_id}", counts=False)  # a matter of its owner alone
         backoff = Backoff(1.0, 60.0)
         try:
             while True:
@@ -102,7 +103,7 @@ class AccountRoster:
                 except FullonError as error:
                     if _is_loss_of_leadership(error):
                         raise
-                    outage.failed(error)
+                    (outage if isinstance(error, PASSING) else refusal).failed(error)
                 except Exception as error:  # what one account runs into must not end the others
                     if _is_loss_of_leadership(error):
                         raise

@@ -78,6 +78,7 @@ class Desk:
         self._floor = floor
         self._uid, self._ex_id = uid, ex_id
         self._outage = floor.troubles.outage(f"orders of account {ex_id}")
+        self._refusal = floor.troubles.outage(f"orders of account {ex_id}", counts=False)  # a matter of its owner alone
         self._opened: tuple[SealedAccount, Post] | None = None
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._rung = asyncio.Event()
@@ -137,7 +138,7 @@ class Desk:
             post = await self._open(sealed)
         except _NO as error:
             await self._turn_away(due, error.detail)
-            self._outage.failed(error)
+            self._refusal.failed(error)
             await _is_set(self._ending, REFUSED_SECONDS)
             return
         if why := _not_in_use(sealed, owner_active=owner_active):
@@ -166,7 +167,7 @@ class Desk:
                 await _is_set(self._ending, wait)
                 return
             except _NO as error:
-                self._outage.failed(error)
+                self._refusal.failed(error)
                 await _is_set(self._ending, REFUSED_SECONDS)
                 return
             self._outage.passed()

@@ -47,6 +47,7 @@ async def follow(
     silence: float = SILENCE_SECONDS,
     opening: Callable[[], None] | None = None,
     hold: Hold | None = None,
+    personal: bool = False,
 ) -> None:
     """Deliver the batches of a stream, opening it again whenever it ends; runs until cancelled.
 
@@ -55,8 +56,10 @@ async def follow(
         what: names the stream in the log.
         silence: seconds without a batch after which the stream is taken for dead.
         opening: called before each opening: what was missed until then has to come from elsewhere.
+        personal: it is of one user: that it is refused is no trouble of this process.
     """
     backoff, outage = Backoff(0.25, 20.0), troubles.outage(what)
+    refusal = troubles.outage(what, counts=not personal)
     allowed = silence
     hold = hold or Hold()
 
@@ -81,7 +84,7 @@ async def follow(
                 if isinstance(error, LimitExceeded):
                     pause = float(error.retry_after)
             except (Invalid, NotFound, Forbidden) as error:
-                outage.failed(error)
+                refusal.failed(error)
                 pause = _REFUSED_SECONDS
             await asyncio.sleep(max(pause, backoff.pause()))
     finally:
