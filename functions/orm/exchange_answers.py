@@ -6,12 +6,14 @@ goes wrong.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from types import ModuleType
+
 from redis.exceptions import RedisError
 
 from fullon.fleet import cache as fleet
 from fullon.kernel.errors import Unavailable
 from fullon.runtime.container import Container
-from fullon.venues import connect
 from fullon.venues.account import Examination
 from fullon.venues.accounts import SealedAccount
 from fullon.venues.errors import AccountDaemonDown
@@ -26,10 +28,11 @@ async def examine(stores: Container, venue: Venue, looked_at: SealedAccount) -> 
         FullonError: the venue refuses the keys, or cannot be asked at present.
     """
     account = looked_at.account
-    if not connect.can_connect():
+    if (connect := _connections()) is None:
         return await (await _account_daemon(stores)).examine_account(account.uid, account.ex_id)
     keys, address = await looked_at.keys(stores.seals), stores.settings.exchange_url(venue.name)
-    return await connect.examine_account(venue, address, keys, stores.clock, test=account.test)
+    found: Examination = await connect.examine_account(venue, address, keys, stores.clock, test=account.test)
+    return found
 
 
 async def markets(stores: Container, venue: Venue) -> list[Market]:
@@ -38,9 +41,21 @@ async def markets(stores: Container, venue: Venue) -> list[Market]:
     Raises:
         FullonError: the venue cannot be asked at present.
     """
-    if not connect.can_connect():
+    if (connect := _connections()) is None:
         return await (await _account_daemon(stores)).list_markets(venue.cat_ex_id)
-    return await connect.list_markets(venue, stores.settings.exchange_url(venue.name), stores.clock)
+    listed: list[Market] = await connect.list_markets(venue, stores.settings.exchange_url(venue.name), stores.clock)
+    return listed
+
+
+def _connections() -> ModuleType | None:
+    """:mod:`fullon.venues.connect` where it is of use; functions in the cloud are deployed without ccxt."""
+    if find_spec("ccxt") is None:
+        return None
+    try:
+        from fullon.venues import connect
+    except ImportError:
+        return None
+    return connect
 
 
 async def _account_daemon(stores: Container) -> RpcClient:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fullon.kernel.clock import Clock
@@ -15,11 +14,6 @@ if TYPE_CHECKING:
     from fullon.venues.account_data import AccountData
     from fullon.venues.ccxt_account import CcxtAccount
     from fullon.venues.trading import Trading
-
-
-def can_connect() -> bool:
-    """Whether this process has what reaches venues; functions in the cloud are deployed without ccxt."""
-    return find_spec("ccxt") is not None
 
 
 def connect(venue: Venue, base_url: str | None, clock: Clock) -> MarketData:
