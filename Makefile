@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 MARKET_DATA := .cache/market/bitstamp_btcusd_1min_14d.csv.gz
 ARGS ?=
-JOBS ?= 3
+JOBS ?= 2
 PROFILE ?= small
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
