@@ -23,7 +23,7 @@ from fullon.streams.model import OHLCV, PROCESSES, TICKERS, TRADES, Channel
 from local.stores.valkey import Valkey
 from tests.local.platform import until
 from tests.servers import end, running_valkey, short_directory
-from tests.unit.test_streams_fanout import BTC, World, numbers
+from tests.unit.fanout_world import BTC, World, numbers
 
 
 class Case:

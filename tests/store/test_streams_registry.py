@@ -20,7 +20,7 @@ from fullon.kernel.retry import Troubles
 from fullon.streams import store
 from fullon.streams.registry import Registry
 from tests.people import a_key, a_session, a_user
-from tests.unit.test_streams_fanout import DONE, GONE, World
+from tests.unit.fanout_world import DONE, GONE, World
 
 
 class Case:

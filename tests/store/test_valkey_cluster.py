@@ -34,7 +34,7 @@ from tests.local.platform import until
 from tests.servers import end, running_valkey, short_directory
 from tests.store.test_live_values_write import TICK
 from tests.store.test_streams_feeds import Case, running, stopped, updates
-from tests.unit.test_streams_fanout import BTC, numbers
+from tests.unit.fanout_world import BTC, numbers
 
 
 def settings_for(url: str, **changes: Any) -> Settings:

@@ -15,7 +15,7 @@ from fullon.streams import errors, frames
 from fullon.streams.asyncapi import document
 from fullon.streams.model import ACTIONS, CHANNELS, OHLCV, TICKERS, TRADES, read_frame, read_topics
 from functions.websocket.routes import error_frame
-from tests.unit.test_streams_fanout import BTC, REFUSED, World
+from tests.unit.fanout_world import BTC, REFUSED, World
 
 DOCUMENT = document()
 MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
