@@ -1,4 +1,4 @@
-"""Idempotency-Key: one execution and one answer, whatever is sent how often at once and whatever crashes meanwhile."""
+"""Idempotency-Key: one execution and one answer, whatever is sent how often at once."""
 
 from __future__ import annotations
 
@@ -8,81 +8,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
-import httpx2
 import pytest
-from fastapi import APIRouter, FastAPI
-from fastapi.responses import Response
 
 from fullon.identity.model import Identity, Kind, Scope
 from fullon.kernel.clock import ManualClock
 from fullon.kernel.errors import Conflict, Unavailable
-from fullon.runtime import kept_answers
-from fullon.runtime.audited import act
 from fullon.runtime.container import Container
-from fullon.runtime.http import Stores, TradingCaller, create_app
 from fullon.runtime.settings import Settings
 from functions.auth.app import create as create_auth
 from functions.orm.app import create as create_orm
 from tests.api.callers import client, stored_identity, stored_key
-from tests.identities import (
-    candles_database,  # noqa: F401 - a fixture
-    without_postgres,
+from tests.api.idempotency_calls import (
+    THINGS,
+    Things,
+    entries,
+    kept,
+    things_of_a_container,  # noqa: F401 - a fixture
 )
+from tests.identities import candles_database  # noqa: F401 - a fixture
 
 BOTS = "/api/v1/orm/bots"
 NOBODY = "0199f1c2-8a52-7c5e-b6f5-1c5b0f8b1a11"
-THINGS = "/api/v1/things"
-
-
-class Things:
-    """An app whose one mutating route counts its calls, notes each on the trail, and does what the test says."""
-
-    def __init__(self, container: Container) -> None:
-        self.calls = 0
-        self.entered = asyncio.Event()
-        self.go_on = asyncio.Event()
-        self.go_on.set()
-        self.fails_before: Exception | None = None
-        self.fails_after: BaseException | None = None
-        self.headers: dict[str, str] = {}
-        router = APIRouter()
-
-        @router.post(THINGS, status_code=201)
-        async def make(caller: TradingCaller, stores: Stores, response: Response) -> dict[str, int]:
-            self.calls += 1
-            number = self.calls
-            self.entered.set()
-            if self.fails_before:
-                raise self.fails_before
-            async with act(stores, caller, "make", f"thing {number}"):
-                await self.go_on.wait()
-            if self.fails_after:
-                raise self.fails_after
-            response.headers.update(self.headers)
-            return {"number": number}
-
-        self.app: FastAPI = create_app("things", "Things", container, router)
-
-    async def call(self, caller: Identity | None, key: str | None = "one", **options: Any) -> httpx2.Response:
-        headers = {} if key is None else {"Idempotency-Key": key}
-        async with client(self.app, caller) as http:
-            return await http.request("POST", THINGS, headers=headers, **options)
-
-
-async def entries(container: Container) -> int:
-    async with container.connection() as connection:
-        return int(await connection.fetchval("SELECT count(*) FROM audit"))
-
-
-async def kept(container: Container) -> list[asyncpg.Record]:
-    async with container.connection() as connection:
-        return list(await connection.fetch("SELECT * FROM idempotency_keys ORDER BY created_at"))
-
-
-@pytest.fixture
-async def things(container: Container) -> Things:
-    return Things(container)
 
 
 @pytest.fixture
@@ -354,83 +300,4 @@ async def test_after_a_day_a_key_is_free_and_old_rows_are_removed(settings: Sett
 
     assert answer.json() == {"number": 3}
     assert len(await kept(container)) == 1
-    await container.close()
-
-
-class Crashed:
-    """A call whose process died: its row is as it left it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.clock = ManualClock(datetime.now(UTC))
-        self.container = Container(settings, self.clock)
-        self.things = Things(self.container)
-
-    async def claim(self, trader: Identity, *, took_effect: bool) -> None:
-        await self.things.call(trader)
-        async with self.container.transaction() as connection:
-            await connection.execute(
-                "UPDATE idempotency_keys SET status = NULL, headers = NULL, body = NULL, took_effect = $1", took_effect
-            )
-
-    async def later(self, trader: Identity) -> tuple[str, str]:
-        """What the same call is told at once, and after the process has had its time."""
-        at_once = await self.things.call(trader)
-        self.clock.advance(kept_answers.CLAIMED_FOR.total_seconds() + 1)
-        after = await self.things.call(trader)
-        await self.container.close()
-        return at_once.json().get("code", "done"), after.json().get("code", "done")
-
-
-async def test_a_crash_before_the_change_frees_the_key_after_a_minute(settings: Settings) -> None:
-    crashed = Crashed(settings)
-    trader = await stored_identity(crashed.container)
-    await crashed.claim(trader, took_effect=False)
-
-    assert await crashed.later(trader) == ("idempotency_in_flight", "done")
-    assert crashed.things.calls == 2
-
-
-async def test_a_crash_after_the_change_never_lets_it_happen_twice(settings: Settings) -> None:
-    crashed = Crashed(settings)
-    trader = await stored_identity(crashed.container)
-    await crashed.claim(trader, took_effect=True)
-
-    assert await crashed.later(trader) == ("idempotency_in_flight", "idempotency_answer_lost")
-    assert crashed.things.calls == 1
-
-
-async def test_a_paused_call_whose_key_was_taken_over_changes_nothing(settings: Settings) -> None:
-    clock = ManualClock(datetime.now(UTC))
-    container = Container(settings, clock)
-    things = Things(container)
-    trader = await stored_identity(container)
-    things.go_on.clear()
-    paused = asyncio.create_task(things.call(trader))
-    await things.entered.wait()
-    clock.advance(kept_answers.CLAIMED_FOR.total_seconds() + 1)
-    things.entered.clear()
-    second = asyncio.create_task(things.call(trader))
-    await things.entered.wait()
-
-    things.go_on.set()
-    answers = await asyncio.gather(paused, second)
-
-    assert [answer.status_code for answer in answers] == [409, 201]
-    assert answers[0].json()["code"] == "idempotency_in_flight"
-    assert await entries(container) == 1
-    assert (await things.call(trader)).json() == {"number": 2}
-    await container.close()
-
-
-async def test_without_postgresql_a_keyed_call_is_told_to_come_again(things: Things, settings: Settings) -> None:
-    container = without_postgres(settings)
-    lost = Things(container)
-    there = Container(settings)
-    caller = await stored_identity(there)
-    await there.close()
-
-    answer = await lost.call(caller)
-
-    assert answer.status_code == 503
-    assert lost.calls == 0
     await container.close()
