@@ -270,12 +270,12 @@ async def test_keys_come_whole_and_in_form_and_a_refusal_repeats_none(
 async def test_spaces_around_copied_keys_and_written_line_ends_do_not_matter(
     container: Container, trader: Identity
 ) -> None:
-    pem = "-----BEGIN EC PRIVATE KEY-----\\nMHcCAQEE\\n-----END EC PRIVATE KEY-----"
+    one_line = "first line\\nsecond line\\nlast line"
 
-    account = await an_account(container, trader, api_key=f"  {API_KEY}\n", api_secret=pem)
+    account = await an_account(container, trader, api_key=f"  {API_KEY}\n", api_secret=one_line)
 
     keys = await keys_in(container, trader, account)
-    assert keys == Keys(API_KEY, pem.replace("\\n", "\n"), None)
+    assert keys == Keys(API_KEY, "first line\nsecond line\nlast line", None)
 
 
 async def test_more_accounts_than_allowed_are_refused(
