@@ -6,7 +6,6 @@ goes wrong.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from types import ModuleType
 
 from redis.exceptions import RedisError
@@ -48,9 +47,7 @@ async def markets(stores: Container, venue: Venue) -> list[Market]:
 
 
 def _connections() -> ModuleType | None:
-    """:mod:`fullon.venues.connect` where it is of use; functions in the cloud are deployed without ccxt."""
-    if find_spec("ccxt") is None:
-        return None
+    """:mod:`fullon.venues.connect` where it is; the layer of the functions in the cloud is made without it."""
     try:
         from fullon.venues import connect
     except ImportError:

@@ -1,4 +1,4 @@
-"""Functions without ccxt ask the account daemon, a process of its own, and get what they would have got themselves."""
+"""Functions in the cloud ask the account daemon, a process of its own, and get what they would have got themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from importlib.util import find_spec
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,7 +37,6 @@ from tests.paper_venue import RunningVenue, paper_venue
 
 RESTRICTIONS = "/sapi/v1/account/apiRestrictions"
 WRONG_SECRET = "PaperSecretOfNobody1"
-OF_CCXT = ("fullon.venues.ccxt_", "fullon.venues.binance_streams")
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +77,15 @@ async def started(made: Stage, container: Container) -> Daemon:
 
 
 @contextmanager
-def without_ccxt() -> Iterator[None]:
-    """This process as a function in the cloud is: ccxt cannot be imported, nor what is built on it."""
+def as_in_the_cloud() -> Iterator[None]:
+    """This process as a function in the cloud is: its layer holds neither ccxt nor connections to venues."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [*sys.modules, "ccxt"]:
-            if name == "ccxt" or name.startswith("ccxt."):
+        for name in [*sys.modules, "ccxt", "fullon.venues.connect"]:
+            if name.split(".")[0] == "ccxt" or name == "fullon.venues.connect":
                 patch.setitem(sys.modules, name, None)
-            elif name.startswith(OF_CCXT):
-                patch.delitem(sys.modules, name)
-        assert find_spec("ccxt") is None
+        patch.delattr("fullon.venues.connect", raising=False)
         with pytest.raises(ImportError):
-            import fullon.venues.ccxt_venue  # noqa: F401
+            from fullon.venues import connect  # noqa: F401
         yield
 
 
@@ -149,7 +145,7 @@ async def test_keys_are_validated_by_the_daemon_as_directly_and_travel_nowhere(
     assert not daemon.said("question answered")
 
     async with overheard(made) as heard:
-        with without_ccxt():
+        with as_in_the_cloud():
             asked = await done(container, trader, "POST", f"{path}/validate")
         await until(lambda: daemon.said("question answered", result="found"), what="the daemon's line")
 
@@ -202,7 +198,7 @@ async def test_what_goes_wrong_at_the_venue_is_the_same_problem_either_way(
         return answer, kept
 
     directly, kept_directly = await refused()
-    with without_ccxt():
+    with as_in_the_cloud():
         asked, kept_asked = await refused()
 
     assert directly.json()["code"] == code
@@ -242,7 +238,7 @@ async def test_symbols_are_synced_through_the_daemon_as_directly(container: Cont
 
     directly = await synced()
     listed_directly = await exchange_answers.markets(container, venue)
-    with without_ccxt():
+    with as_in_the_cloud():
         asked = await synced()
         listed_asked = await exchange_answers.markets(container, venue)
 
@@ -259,7 +255,7 @@ async def test_without_the_daemon_one_hears_at_once_that_it_does_not_run(
     path = await theirs(container, trader)
 
     async def refusals() -> list[tuple[int, str]]:
-        with without_ccxt():
+        with as_in_the_cloud():
             answers = [await call(container, trader, "POST", f"{path}/validate"), await sync(container, admin)]
         assert await container.valkey.exists(messages.REQUESTS) == 0, "nobody was asked, so nothing was waited for"
         assert all("account daemon, which is not running" in each.json()["detail"] for each in answers)
@@ -279,7 +275,7 @@ async def test_a_daemon_that_is_paused_is_waited_for_only_so_long_and_does_nothi
 ) -> None:
     path = await theirs(container, trader)
     daemon = await started(made, container)
-    with without_ccxt():
+    with as_in_the_cloud():
         daemon.process.send_signal(signal.SIGSTOP)
         with monkeypatch.context() as shortly:
             shortly.setattr(rpc_client, "REPLY_SECONDS", 2.0)
@@ -304,7 +300,7 @@ async def test_the_account_of_another_is_not_found_by_the_function_nor_by_the_da
     foreigner = await stored_identity(container)
     daemon = await started(made, container)
 
-    with without_ccxt():
+    with as_in_the_cloud():
         answer = await call(container, foreigner, "POST", f"{path}/validate")
         missing = await call(container, foreigner, "POST", f"{ACCOUNTS}/{uuid4()}/validate")
     assert [(each.status_code, each.json()["code"]) for each in (answer, missing)] == [(404, "account_not_found")] * 2
@@ -330,7 +326,7 @@ async def test_the_daemon_lives_on_after_what_it_cannot_understand_or_do(
         await asking.list_markets(2**40)  # the database has no such numbers
     with pytest.raises(AccountNotFound):
         await asking.examine_account(uuid4(), uuid4())
-    with without_ccxt():
+    with as_in_the_cloud():
         await done(container, trader, "POST", f"{path}/validate")
 
     assert sum(line["event"] == "request malformed" for line in daemon.lines()) == 3

@@ -82,6 +82,13 @@ def test_every_function_is_imported_by_the_python_it_is_deployed_to(tmp_path: Pa
     assert tried == {function.name: () for function in LISTED.functions}
 
 
+def test_the_layer_of_the_platform_holds_nothing_that_only_daemons_run(local_artefacts: Artefacts) -> None:
+    held = {path.stem for path in (local_artefacts.layers["fullon"] / "python").rglob("*.py")}
+
+    assert {"order_store", "rpc_client", "valkey"} < held  # functions import them
+    assert held & {"execution", "account_keeper", "tick_collector", "ccxt_venue", "rpc_server", "connect"} == set()
+
+
 def test_every_layer_that_a_function_names_is_built_and_each_is_used(local_artefacts: Artefacts) -> None:
     named = {layer for function in LISTED.functions for layer in function.layers}
 

@@ -21,7 +21,7 @@ BUDGETS: Mapping[str, float] = {
     "parquet": 74,
     "pages": 3,
     "migrations": 34,
-    "fullon": 3,
+    "fullon": 2,
     FUNCTIONS: 3,
 }
 #: Quotas of Lambda: bytes of a function with its layers, unpacked; layers of a function.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 #: Sources of compiled modules, type stubs and build inputs: never imported.
@@ -28,9 +28,9 @@ def files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def copy_sources(source: Path, into: Path) -> None:
-    """Copy a folder of our own as it stands."""
-    for path in files(source):
+def copy_sources(source: Path, into: Path, only: Collection[Path] | None = None) -> None:
+    """Copy a folder of our own as it stands, or of it ``only`` some files."""
+    for path in files(source) if only is None else sorted(only):
         to = into / path.relative_to(source)
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, to)

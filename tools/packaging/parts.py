@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tools.bootstrap import uv_environment
 from tools.packaging import contents, requirements
+from tools.packaging.reachable import python_files, reachable
 from tools.packaging.requirements import LAYERS, ROOT
 from tools.packaging.targets import Interpreter, PackagingFailed, Target, find_python, find_uv
 
@@ -106,6 +107,8 @@ def fingerprint(name: str, target: Target) -> str:
         contents.add(total, LAYERS[name], requirements.of_layer(name).encode())
     else:
         contents.add(total, name, contents.source_digest(_sources(name)).encode())
+    if name == PRODUCT:
+        contents.add(total, FUNCTIONS, contents.source_digest(_sources(FUNCTIONS)).encode())  # they choose its modules
     return total.hexdigest()
 
 
@@ -141,7 +144,8 @@ def _make(name: str, target: Target, folder: Path, interpreter: Interpreter | No
             _install(name, target, packages)
             contents.trim(packages)
         else:
-            contents.copy_sources(_sources(name), packages)
+            wanted = reachable(_sources(name), python_files(_sources(FUNCTIONS)))
+            contents.copy_sources(_sources(name), packages, wanted)
         compiled_as = (folder, LAYER_ROOT)
     if interpreter is not None:
         _compile(interpreter, *compiled_as)
@@ -201,6 +205,6 @@ def _forget_old(folder: Path) -> None:
 def _own_code() -> str:
     """Of the modules that decide what is in a part; the checks of it do not."""
     total = hashlib.sha256()
-    for name in ("contents", "parts", "requirements", "targets"):
+    for name in ("contents", "parts", "probe", "reachable", "requirements", "targets"):
         contents.add(total, name, Path(__file__).with_name(f"{name}.py").read_bytes())
     return total.hexdigest()

@@ -75,10 +75,12 @@ def missing_later(loaded: dict[str, ModuleType], wanted: dict[str, Any]) -> list
         if file is None or file in read:
             continue
         read.add(file)
-        for name in imports(file):
+        for name, sure in imports(file):
             if name.split(".")[0] in wanted["provided"]:
                 continue
             if not is_there(name):
+                if not sure:
+                    continue  # a name of the module before, and no module
                 missing.add(f"{name} (in {file.name})")
             elif is_own(name, wanted):
                 to_read.append(source(name))
@@ -108,17 +110,20 @@ def source(name: str) -> Path | None:
     return Path(found) if found and found.endswith(".py") else None
 
 
-def imports(file: Path) -> Iterator[str]:
-    """Every absolute import of a source, at its top or inside a function; not those for type checkers or guarded."""
+def imports(file: Path) -> Iterator[tuple[str, bool]]:
+    """Every absolute import of a source, at its top or inside a function; not those for type checkers or guarded.
+
+    Yields:
+        A name, and whether it must be a module; ``from a import b`` gives ``a``, and ``a.b`` that may be one.
+    """
     pending: list[ast.AST] = [ast.parse(file.read_bytes())]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, True) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module
-            names = (f"{node.module}.{alias.name}" for alias in node.names)
-            yield from (name for name in names if is_there(name))  # a name may be a module of the package
+            yield node.module, True
+            yield from ((f"{node.module}.{alias.name}", False) for alias in node.names)
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             pending += node.orelse
         elif isinstance(node, ast.Try) and any("ImportError" in ast.unparse(h.type) for h in node.handlers if h.type):
@@ -127,4 +132,5 @@ def imports(file: Path) -> Iterator[str]:
             pending += ast.iter_child_nodes(node)
 
 
-main()
+if __name__ == "__main__":
+    main()
