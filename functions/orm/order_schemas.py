@@ -174,7 +174,10 @@ class NewOrderRequest(OwnedRequest):
     stop_price: Positive | None = Field(
         default=None, description="From where on it acts; for stop and stop_limit, and only there."
     )
-    leverage: Leverage = Field(default=Decimal(1), description="1 on spot markets.")
+    leverage: Leverage = Field(
+        default=Decimal(1),
+        description="Of a contract: above 1 it is set at the venue before the order, 1 leaves what is set there.",
+    )
     client_order_id: Reference | None = Field(
         default=None, description="The caller's own id of it; of one order of the account, for ever."
     )

@@ -34,13 +34,14 @@ async def stopped(admin: httpx2.AsyncClient, name: str) -> bool:
 async def test_the_walk_through_of_the_readme_does_what_it_says(
     supervised: SupervisedPlatform, admin: httpx2.AsyncClient
 ) -> None:
-    for name in ("ticker", "ohlcv"):  # as a new user finds them, whatever ran before this test
+    for name in ("ticker", "ohlcv", "account", "execution"):  # as a new user finds them, whatever ran before this test
         await until(partial(stopped, admin, name), 40, f"{name} stopped")
     environment = {
         **os.environ,
         "FULLON_PORT": supervised.url.rsplit(":", 1)[1],
         "FULLON_HOME": str(supervised.home.path),
         "FULLON_ADMIN_PASSWORD": PASSWORD,
+        "FULLON_TRADER_PASSWORD": PASSWORD,
     }
 
     # Each printed document gets a line of its own, so that the answers can be read apart.
@@ -67,6 +68,11 @@ async def test_the_walk_through_of_the_readme_does_what_it_says(
     assert all(candle["final"] for candle in minutes["items"][:-1])
     assert len(hours["items"]) == 2
     assert {tick["symbol"] for tick in tickers["items"]} >= {"BTC/USDT"}
+    account_started, execution_started, order, fills = rest[-7:-3]
+    assert account_started["status"] in ("started", "starting")
+    assert execution_started["status"] in ("started", "starting")
+    assert (order["status"], order["filled"], order["dry_run"]) == ("filled", "0.01", False)
+    assert fills["items"][0]["order_id"] == order["order_id"]
     assert rest[-3]["status"] == "stopped"
     assert rest[-2]["status"] == "stopped"
     assert rest[-1]["status"] in ("stopped", "stopping")

@@ -52,7 +52,7 @@ class Post:
             LeaseLost: another leads; it finds out what became of the order.
         """
         try:
-            await self.trading.turn(order.symbol)
+            await self.trading.turn(order.symbol, order.leverage)
         except Refused as refusal:
             await self.reject(order, refusal.detail, refusal.rule)
             return None

@@ -30,6 +30,7 @@ from fullon.orders.rules import BreaksRule, Limits, Rule
 from fullon.venues import accounts, store
 from fullon.venues.account import Account
 from fullon.venues.model import Symbol
+from fullon.venues.trading import check_places
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -104,15 +105,18 @@ async def look(connection: Connection, wanted: Wanted) -> Context:
     Raises:
         AccountNotFound, BotNotFound, NotOnThatExchange: the user has no such account, or bot, or not there.
         SwitchedOff: the account or the bot is.
-        AccountUnusable: the account's keys cannot be used, and the order is not on paper.
+        AccountUnusable, NotOffered: the account's keys cannot be used, or orders cannot be placed at its venue, and
+            this one is not on paper.
         SymbolNotTraded: the venue has no such symbol, or it is switched off.
     """
     account = await accounts.get(connection, wanted.uid, wanted.ex_id)
     if not account.active:
         raise SwitchedOff("account", account.name)
     bot = await _bot(connection, wanted)
-    if account.problem is not None and not (bot and bot.dry_run):
-        raise AccountUnusable(account.problem)
+    if not (bot and bot.dry_run):
+        if account.problem is not None:
+            raise AccountUnusable(account.problem)
+        check_places(account.exchange, (await store.venue(connection, account.cat_ex_id)).ccxt_id)
     symbol = await _symbol(connection, account, wanted.symbol)
     return Context(account, bot, symbol, await order_store.changed_at(connection, wanted.ex_id))
 
@@ -161,8 +165,8 @@ async def enter(connection: Connection, clock: Clock, wanted: Wanted, context: C
 
     Raises:
         DuplicateReference: the account has an order with this reference.
-        AccountNotFound, BotNotFound, NotOnThatExchange, SwitchedOff, AccountUnusable, SymbolNotTraded: as
-            :func:`look`.
+        AccountNotFound, BotNotFound, NotOnThatExchange, SwitchedOff, AccountUnusable, NotOffered, SymbolNotTraded:
+            as :func:`look`.
         BotChanged: its bot was on paper when the order was checked, and is no longer.
     """
     await connection.execute("SELECT FROM exchanges WHERE uid = $1 AND ex_id = $2 FOR SHARE", wanted.uid, wanted.ex_id)

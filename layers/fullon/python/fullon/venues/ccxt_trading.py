@@ -24,11 +24,10 @@ from fullon.venues.account import Keys
 from fullon.venues.budget import Budget
 from fullon.venues.ccxt_account import CcxtAccount
 from fullon.venues.ccxt_errors import FOREIGN, translate
-from fullon.venues.errors import NotOffered, VenueDown, VenueLimit
+from fullon.venues.errors import VenueDown, VenueLimit, VenueTimedOut
 from fullon.venues.order_answers import Heard, judge
-from fullon.venues.trading import Found, Placement, Refused
+from fullon.venues.trading import Found, Placement, Refused, Unknown, check_places
 
-FAMILY = frozenset({"binance", "binanceus", "binanceusdm", "binancecoinm"})
 #: How long after it was written down an order is taken by the venue.
 WINDOW_SECONDS = 5.0
 #: How long an answer is waited for.
@@ -47,7 +46,7 @@ class CcxtTrading(CcxtAccount):
         window: seconds after ``sent_at`` in which the venue takes an order.
 
     Raises:
-        NotOffered: the venue takes orders however late they arrive.
+        NotOffered: the venue takes orders however late they arrive (:data:`fullon.venues.trading.PLACES`).
     """
 
     def __init__(
@@ -63,16 +62,17 @@ class CcxtTrading(CcxtAccount):
         budget: Budget | None = None,
         window: float = WINDOW_SECONDS,
     ) -> None:
-        if ccxt_id not in FAMILY:
-            raise NotOffered(f"Orders cannot be placed at the exchange {name} yet.", exchange=name)
+        check_places(name, ccxt_id)
         self._budget = budget or Budget(clock)
         self._window = window
         self._offset = 0
         self._loading = asyncio.Lock()
         super().__init__(name, ccxt_id, params, base_url, keys, test=test, clock=clock)
 
-    async def turn(self, symbol: str) -> None:
+    async def turn(self, symbol: str, leverage: Decimal = Decimal(1)) -> None:
         await self._ready(symbol)
+        if leverage > 1:
+            await self._set_leverage(symbol, leverage)
         await self._budget.order()
 
     async def place(self, placement: Placement) -> Found:
@@ -100,12 +100,37 @@ class CcxtTrading(CcxtAccount):
             )
             return ccxt_orders.placed(raw)
         except FOREIGN:
-            answer = judge(self.name, heard)
-        if isinstance(answer, VenueLimit):
-            self._budget.back_off(answer.retry_after)
+            answer = self._judged(heard)
         if heard.code == _CLOCK_CODE:
             await self._measure()
         raise answer
+
+    async def _set_leverage(self, symbol: str, leverage: Decimal) -> None:
+        """Set it anew for each order, as somebody may have changed it at the venue; twice is as good as once."""
+        if leverage % 1 or not self._exchange.markets[symbol]["contract"]:
+            detail = f"The exchange {self.name} offers no leverage of {to_text(leverage)} for {symbol}."
+            raise Refused(detail, rule="leverage", exchange=self.name)
+        await self._budget.read(1)
+        heard = Heard()
+        try:
+            await self._asked(heard, self._exchange.set_leverage(int(leverage), symbol))
+        except FOREIGN:
+            answer = self._judged(heard)
+        else:
+            return
+        if heard.code == _CLOCK_CODE:
+            await self._measure()
+        if isinstance(answer, Unknown):
+            raise VenueTimedOut(
+                f"The exchange {self.name} did not say whether it set the leverage.", exchange=self.name
+            )
+        raise answer
+
+    def _judged(self, heard: Heard) -> FullonError:
+        answer = judge(self.name, heard)
+        if isinstance(answer, VenueLimit):
+            self._budget.back_off(answer.retry_after)
+        return answer
 
     async def cancel(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Found | None:
         await self._ready(symbol)

@@ -37,6 +37,7 @@ _RULES: Mapping[str, str] = {
     "disabled": "permission",
     "invalid symbol": "symbol",
     "market is closed": "market_closed",
+    "leverage": "leverage",
 }
 _LONGEST = 200
 

@@ -13,6 +13,23 @@ from typing import Protocol
 
 from fullon.kernel.errors import Invalid, TimedOut
 from fullon.venues.account_data import Kind, Side, VenueFill, VenueOrder
+from fullon.venues.errors import NotOffered
+
+#: Where orders can be placed, by ccxt's names: venues that refuse a request which arrives later than it says.
+PLACES = frozenset({"binance", "binanceus", "binanceusdm", "binancecoinm"})
+
+
+def check_places(exchange: str, ccxt_id: str) -> None:
+    """Refuse to order where an order could arrive after it was given up.
+
+    Raises:
+        NotOffered: that could happen there.
+    """
+    if ccxt_id not in PLACES:
+        raise NotOffered(
+            f"Orders cannot be placed at the exchange {exchange} yet; bots on paper can trade its symbols.",
+            exchange=exchange,
+        )
 
 
 class Refused(Invalid):
@@ -68,11 +85,14 @@ class Trading(Protocol):
 
     name: str
 
-    async def turn(self, symbol: str) -> None:
+    async def turn(self, symbol: str, leverage: Decimal = Decimal(1)) -> None:
         """Wait until an order may be sent: the rate budget has room, and what the venue says of ``symbol`` is known.
 
+        Args:
+            leverage: above 1 it is set for ``symbol`` at the venue; 1 leaves what is set there.
+
         Raises:
-            Refused: the venue has no such symbol, or not for us.
+            Refused: the venue has no such symbol, or not for us, or not with this leverage.
             VenueDown, VenueTimedOut, VenueLimit: not now.
         """
 
