@@ -154,14 +154,28 @@ async def test_a_cut_stream_ends_and_can_be_opened_again(data: AccountData, venu
     assert await heard(data, venue, VenueFill)
 
 
-async def test_requests_follow_the_venues_clock_once_it_was_asked(data: AccountData, venue: RunningVenue) -> None:
+async def test_requests_follow_the_venues_clock_once_it_refused_ours(data: AccountData, venue: RunningVenue) -> None:
     await data.balances()
     await switch(venue, clock_offset_ms=-3_600_000)
 
+    with pytest.raises(VenueClockDiffers):
+        await data.balances()
     offset = await data.clock_offset()
 
     assert abs(offset + 3_600_000) < 30_000
     assert await data.balances()
+
+
+async def test_a_venue_that_replays_faster_than_time_is_asked_on_and_on() -> None:
+    with paper_venue("--control", "--speed", "600") as fast:
+        await open_account(fast)
+        data = connected(fast)
+        try:
+            assert abs(await data.clock_offset()) > 3_600_000
+            await asyncio.sleep(0.5)  # in which it goes on by five minutes
+            assert await data.balances()
+        finally:
+            await data.close()
 
 
 async def test_errors_say_what_is_wrong_and_hold_neither_key_nor_signature(venue: RunningVenue) -> None:

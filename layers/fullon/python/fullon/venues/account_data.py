@@ -112,7 +112,11 @@ class AccountData(Protocol):
         """Whether the venue tells what happens by itself."""
 
     async def clock_offset(self) -> int:
-        """The venue's time less ours in milliseconds; requests are signed with the venue's time from then on."""
+        """The venue's time less ours in milliseconds.
+
+        Requests are signed with our time, and once the venue has refused that with the time that was last measured
+        here. A venue that replays is not followed: its time runs away from whoever measured it.
+        """
 
     async def balances(self) -> list[VenueBalance]:
         """Every currency there is something of."""

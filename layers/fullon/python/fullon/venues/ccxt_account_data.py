@@ -11,6 +11,7 @@ from typing import Any
 from ccxt.base import errors as foreign
 
 from fullon.kernel.clock import to_milliseconds
+from fullon.kernel.errors import FullonError
 from fullon.venues import ccxt_account_values as values
 from fullon.venues.account_data import (
     BALANCES_CHANGED,
@@ -37,6 +38,7 @@ class CcxtAccountData(CcxtAccount):
     """One account at one venue, for reading."""
 
     _by_symbol = False
+    _our_clock_refused = False
 
     @property
     def streams(self) -> bool:
@@ -45,7 +47,7 @@ class CcxtAccountData(CcxtAccount):
 
     async def clock_offset(self) -> int:
         offset = await self._clock_offset()
-        if "timeDifference" in self._exchange.options:
+        if self._our_clock_refused and "timeDifference" in self._exchange.options:
             self._exchange.options["timeDifference"] = -offset
         return offset
 
@@ -132,6 +134,10 @@ class CcxtAccountData(CcxtAccount):
     async def _listed(self) -> None:
         if not self._exchange.markets:
             await self._signed("load_markets")
+
+    async def _clock_differs(self) -> FullonError:
+        self._our_clock_refused = True
+        return await super()._clock_differs()
 
     def _make(self) -> Any:
         exchange = super()._make()
