@@ -44,6 +44,8 @@ class Profile:
         log_days: how long logs are kept.
         valkey_maximum_gb: bound of the serverless cache's data.
         request_rate, request_burst: throttle of each API's stage, requests a second.
+        kms: a key of AWS KMS wraps what seals exchange accounts, in place of the secret ``encryption``, which goes on
+            opening what it sealed before.
         admin_mail: the first administrator, made by the first deployment; the password is a generated secret.
         budget_usd: monthly budget; 0 for none.
         alarm_mail: who hears alarms and the budget; empty for nobody.
@@ -75,6 +77,7 @@ class Profile:
     valkey_maximum_gb: int = 1
     request_rate: int = 100
     request_burst: int = 200
+    kms: bool = False
     admin_mail: str = "admin@fullon.example"
     budget_usd: int = 60
     alarm_mail: str = ""
@@ -177,6 +180,7 @@ MEDIUM = Profile(
     valkey_maximum_gb=5,
     request_rate=1000,
     request_burst=2000,
+    kms=True,
     budget_usd=600,
     start=("streamer",),
     insights=True,

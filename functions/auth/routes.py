@@ -206,7 +206,7 @@ def _sessions(stores: Container) -> Sessions:
 
 def _login(stores: Container) -> Login:
     settings = stores.settings
-    secrets = (settings.encryption_key, settings.jwt_private_key, settings.jwt_secret_key)
+    secrets = (settings.jwt_private_key, settings.jwt_secret_key)
     secret = next((secret.get_secret_value() for secret in secrets if secret), "")
     return Login(stores.connection, Throttle(secret, stores.clock), _sessions(stores), stores.clock)
 

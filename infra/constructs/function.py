@@ -15,7 +15,7 @@ from constructs import Construct
 from fullon.runtime.manifest import Function
 from infra.constructs.artefacts import Artefacts, architecture, runtime
 from infra.constructs.log_group import log_group
-from infra.constructs.roles import function_role, read_secrets
+from infra.constructs.roles import function_role, read_secrets, seal_accounts
 from infra.settings import Profile
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class DomainFunction(Construct):
         self.log_group: logs.LogGroup = log_group(self, f"/{profile.prefix}/functions/{entry.name}", profile)
         self.role: iam.Role = function_role(self, entry.name, self.log_group, in_network=inside)
         read_secrets(self.role, list(secrets.values()))
+        seal_accounts(self.role, data.accounts_key, secrets)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -78,6 +79,7 @@ class DomainFunction(Construct):
             environment={
                 **_settings(entry, profile, data),
                 **_named(secrets),
+                **data.sealing(secrets),
                 **(environment or {}),
             },
             tracing=lambda_.Tracing.ACTIVE,

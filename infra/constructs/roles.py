@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -19,6 +20,8 @@ NETWORK_INTERFACES = (
     "ec2:AssignPrivateIpAddresses",
     "ec2:UnassignPrivateIpAddresses",
 )
+#: The purpose that :mod:`fullon.venues.master_keys` names in the encryption context of every call.
+DATA_KEYS = "fullon:account:v1:data-key"
 TRACES = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 
 
@@ -51,6 +54,22 @@ def read_secrets(role: iam.Role, secrets: Sequence[secretsmanager.ISecret]) -> N
                 sid="Secrets",
                 actions=["secretsmanager:GetSecretValue"],
                 resources=[secret.secret_arn for secret in secrets],
+            )
+        )
+
+
+def seal_accounts(role: iam.Role, key: kms.IKey | None, secrets: Collection[str]) -> None:
+    """Let ``role`` wrap and unwrap data keys of exchange accounts, if it seals at all, and nothing else with the key.
+
+    Source: KMS developer guide, "kms:EncryptionContext:context-key".
+    """
+    if key is not None and "encryption" in secrets:
+        role.add_to_policy(
+            iam.PolicyStatement(
+                sid="AccountKeys",
+                actions=["kms:Encrypt", "kms:Decrypt"],
+                resources=[key.key_arn],
+                conditions={"StringEquals": {"kms:EncryptionContext:purpose": DATA_KEYS}},
             )
         )
 

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from fullon.runtime.manifest import Daemon, Manifest
 from infra.constructs.daemon_service import DaemonService
+from infra.constructs.roles import seal_accounts
 from infra.constructs.stack import named
 from infra.settings import Profile
 from infra.stacks.data import Data
@@ -65,13 +66,19 @@ class Daemons(Stack):
                 profile=profile,
                 cluster=self.cluster,
                 image=image,
-                environment={**data.addresses, **_environment(entry, realtime), "AWS_REGION": self.region},
+                environment={
+                    **data.addresses,
+                    **data.sealing(entry.secrets),
+                    **_environment(entry, realtime),
+                    "AWS_REGION": self.region,
+                },
                 secrets={**data.container_secrets, **_secrets(entry, data)},
                 security_group=network.daemons,
             )
             for entry in manifest.daemons
         }
         for entry in manifest.daemons:
+            seal_accounts(daemons[entry.name].task_role, data.accounts_key, entry.secrets)
             if "connections" in entry.network:
                 daemons[entry.name].task_role.add_to_policy(
                     iam.PolicyStatement(

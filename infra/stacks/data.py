@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aws_cdk import CfnOutput, CfnParameter, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -33,6 +34,7 @@ class Data(Stack):
         cache_name: of the serverless cache, the dimension ``clusterId`` of its metrics; empty where it is emulated.
         secrets: ``database``, ``cache``, ``jwt``, ``encryption``, ``admin``, ``origin`` (CloudFront proves by it to be
             the front). The first two hold ``username`` and ``password``, the others are plain text.
+        accounts_key: wraps the data keys of exchange accounts; None where the secret ``encryption`` does.
         addresses: environment of every process that reaches the stores: addresses and other things that are no secret.
         container_secrets: environment of containers: ECS reads the values when a task starts.
     """
@@ -51,6 +53,7 @@ class Data(Stack):
             "admin": generated_secret(self, "AdminPassword", profile, "First password of the administrator", length=32),
             "origin": generated_secret(self, "OriginProof", profile, "CloudFront shows it to the APIs"),
         }
+        self.accounts_key: kms.IKey | None = self._accounts_key(profile) if profile.kms else None
         self.cache_name = ""
         if profile.emulated:
             places = self._parameters()
@@ -80,6 +83,22 @@ class Data(Stack):
         }
         for name, secret in self.secrets.items():
             CfnOutput(self, f"Secret{name.capitalize()}", value=secret.secret_arn, description=f"Secret: {name}")
+
+    def sealing(self, secrets: Collection[str]) -> dict[str, str]:
+        """Environment of a process that reads these secrets: which key of KMS seals for it, if one does."""
+        if self.accounts_key is None or "encryption" not in secrets:
+            return {}
+        return {"KMS_KEY_ID": self.accounts_key.key_arn}
+
+    def _accounts_key(self, profile: Profile) -> kms.Key:
+        return kms.Key(
+            self,
+            "AccountsKey",
+            alias=f"alias/{profile.prefix}-accounts",
+            description="Wraps the data keys of exchange accounts",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.RETAIN if profile.retain else RemovalPolicy.DESTROY,
+        )
 
     def _database(self, profile: Profile, network: Network, login: secretsmanager.Secret) -> rds.DatabaseCluster:
         readers = [

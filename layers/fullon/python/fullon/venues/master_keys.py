@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fullon.venues.errors import MasterKeyUnavailable, SealBroken
 from fullon.venues.sealing import Binding, Seals, Wrapped, decrypt, encrypt
 
+#: In the encryption context of every call; a policy of the key can ask for it.
+PURPOSE = "fullon:account:v1:data-key"
+
 LOCAL, KMS = "local:", "kms:"
 _BROKEN = {"InvalidCiphertextException", "IncorrectKeyException", "ValidationException"}
 
@@ -123,7 +126,7 @@ def seals(secret: str | None, previous: Iterable[str], kms_key_id: str | None, r
 
 
 def _context(binding: Binding) -> dict[str, str]:
-    return {"purpose": "fullon:account:v1:data-key", "uid": str(binding.uid), "ex_id": str(binding.ex_id)}
+    return {"purpose": PURPOSE, "uid": str(binding.uid), "ex_id": str(binding.ex_id)}
 
 
 def _derived(secret: str, purpose: bytes, length: int) -> bytes:
