@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fullon.runtime.manifest import Manifest
-from infra.rules.templates import Deployment, Resource
+from infra.rules.templates import Deployment, Resource, as_list
 from infra.settings import PROFILES
 from infra.stacks.daemons import EMULATED_IMAGE
 from tests.infra.stacks import daemons_of
@@ -93,6 +93,7 @@ def test_only_who_pushes_may_push_and_knows_where(deployment: Deployment, manife
         for role in (deployment.follow(policy, each) for each in policy.properties["Roles"])
         if role is not None and role.stack == "Daemons" and "TaskRole" in role.name
     }
+    pushes = "execute-api:ManageConnections"
 
     for name, service in services(deployment).items():
         variables = {each["Name"] for each in container(deployment, service)["Environment"]}
@@ -100,12 +101,21 @@ def test_only_who_pushes_may_push_and_knows_where(deployment: Deployment, manife
         role = deployment.follow(definition, definition.properties["TaskRoleArn"])
         assert role is not None
         assert ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI" in variables) == (name in pushing)
+        may = [resource for action, resource in granted.get(role.name, []) if pushes in as_list(action)]
         if name in pushing:
-            [(action, resource)] = granted[role.name]
-            assert action == "execute-api:ManageConnections"
+            [resource] = may
             assert resource.endswith("/ws/POST/@connections/*")
         else:
-            assert role.name not in granted
+            assert may == []
+
+
+def test_a_daemon_may_do_nothing_but_push_and_open_accounts(deployment: Deployment) -> None:
+    known = {"execute-api:ManageConnections", "kms:Encrypt", "kms:Decrypt"}
+    for policy in deployment.resources("AWS::IAM::Policy"):
+        for role in (deployment.follow(policy, each) for each in policy.properties["Roles"]):
+            if role is not None and role.stack == "Daemons" and "TaskRole" in role.name:
+                for each in policy.properties["PolicyDocument"]["Statement"]:
+                    assert set(as_list(each["Action"])) <= known
 
 
 def test_secrets_reach_a_daemon_only_when_it_starts(deployment: Deployment) -> None:
