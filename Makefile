@@ -26,7 +26,7 @@ check: setup-dev ## Format, lint, types, import contracts and the templates of a
 	@.venv/bin/ruff check .
 	@.venv/bin/lint-imports
 	@if [ -x .venv/bin/hadolint ]; then .venv/bin/hadolint daemons/Dockerfile; else echo "hadolint has no wheel for this machine"; fi
-	@$(MAKE) --jobs=2 --output-sync=target check-types check-templates
+	@$(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,--jobs=2) --output-sync=target check-types check-templates
 
 check-types:
 	@.venv/bin/mypy
