@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 MARKET_DATA := .cache/market/bitstamp_btcusd_1min_14d.csv.gz
 ARGS ?=
-JOBS ?= 2
+# Tests wait for a good part of their time, so there is one process more than cores.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PROFILE ?= small
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header

@@ -76,8 +76,9 @@ def services(layout: Layout) -> list[Service]:
         paper = " ".join([f"local.paper --port {layout.paper_port} --log-format json", *layout.paper_options])
         found.append(Service(name="paper", title="paper venue", starts=[paper]))
     server = f"uvicorn fullon.runtime.asgi:app --host {layout.host} --port {layout.port} --workers {layout.workers}"
-    # A worker that is slow for once is not to be killed with every socket it holds. But as long as the supervisor waits
-    # for its answer it neither replaces others nor hears signals: also for one that died just then, whose pipe it holds.
+    # A worker that is slow for once is not to be killed with every socket it holds. But while the supervisor waits for
+    # its answer it neither replaces others nor hears signals; so it does for one that died just then, as it holds the
+    # other end of the pipe itself.
     server += " --no-server-header --ws-per-message-deflate false"
     server += " --timeout-graceful-shutdown 30 --timeout-worker-healthcheck 20"
     found.append(
