@@ -115,13 +115,17 @@ class Holder:
         assert answer.status_code == 200, answer.text
         return [str(each["id"]) for each in answer.json()]
 
-    async def knows_all(self, ex_id: UUID) -> bool:
-        """Whether every trade of the venue is here, once, with its order."""
+    async def knows(self, ex_id: UUID, trades: list[str]) -> bool:
+        """Whether these trades of the venue are here and no others, each once and with its order."""
         found = await self.fills(ex_id)
-        expected = await self.venue_trades()
-        return bool(expected) and [(each["venue_trade_id"], each["order_status"]) for each in found] == [
-            (number, "filled") for number in expected
+        return bool(trades) and [(each["venue_trade_id"], each["order_status"]) for each in found] == [
+            (number, "filled") for number in trades
         ]
+
+    async def learns_all(self, ex_id: UUID, what: str) -> None:
+        """Wait until it knows every trade that the venue has by now; the venue is asked once, as it counts questions."""
+        trades = await self.venue_trades()
+        await until(lambda: self.knows(ex_id, trades), PATIENCE, what)
 
 
 @pytest.fixture
@@ -140,7 +144,7 @@ async def test_what_is_done_by_hand_at_the_venue_is_known_and_external(made: Sta
 
     async with holder.hand() as hand:
         answer = (await hand.order(**BUY, newClientOrderId="my-own-order")).json()
-    await until(lambda: holder.knows_all(ex_id), PATIENCE, "the fill")
+    await holder.learns_all(ex_id, "the fill")
     bought = D("10.002") - sum(D(each["commission"]) for each in answer["fills"])
     await until(lambda: _is(holder.balance(ex_id, "BTC"), bought), PATIENCE, "the new balance")
 
@@ -195,7 +199,7 @@ async def test_an_order_of_ours_is_known_by_its_client_order_id(
 
     async with holder.hand() as hand:
         await hand.order(**BUY, newClientOrderId=order.client_order_id)
-    await until(lambda: holder.knows_all(ex_id), PATIENCE, "the fill")
+    await holder.learns_all(ex_id, "the fill")
 
     assert {(each["order_id"], each["origin"]) for each in await holder.fills(ex_id)} == {(order.order_id, "platform")}
     assert await made.query("SELECT count(*) FROM orders", database="platform") == [(1,)]
@@ -206,14 +210,14 @@ async def test_what_happened_while_it_was_away_is_caught_up_once(made: Stage, ho
     async with holder.hand() as hand:
         await hand.order(**BUY)
         first = made.start("account")
-        await until(lambda: holder.knows_all(ex_id), PATIENCE, "the first fill")
+        await holder.learns_all(ex_id, "the first fill")
         first.kill()
         for _ in range(3):
             await hand.order(**BUY)
 
     made.start("account")
 
-    await until(lambda: holder.knows_all(ex_id), PATIENCE, "the fills it missed")
+    await holder.learns_all(ex_id, "the fills it missed")
 
 
 async def test_a_stream_that_fell_silent_is_found_out_and_opened_anew(made: Stage, holder: Holder) -> None:
@@ -228,7 +232,7 @@ async def test_a_stream_that_fell_silent_is_found_out_and_opened_anew(made: Stag
     await switch(made.venue, user_streams=None)
     await until(lambda: daemon.said("resumed", code="stream_silent"), PATIENCE, "the stream again")
 
-    assert await holder.knows_all(ex_id)
+    assert await holder.knows(ex_id, await holder.venue_trades())
 
 
 async def test_fills_are_taken_once_from_a_stream_that_repeats_and_shuffles(made: Stage, holder: Holder) -> None:
@@ -241,7 +245,7 @@ async def test_fills_are_taken_once_from_a_stream_that_repeats_and_shuffles(made
         for _ in range(10):
             await hand.order(**BUY)
 
-    await until(lambda: holder.knows_all(ex_id), PATIENCE, "all fills")
+    await holder.learns_all(ex_id, "all fills")
 
 
 async def test_accounts_come_change_and_go_and_a_bad_one_holds_up_no_other(made: Stage, holder: Holder) -> None:
@@ -287,7 +291,7 @@ async def test_another_takes_over_and_one_that_was_paused_writes_nothing_more(ma
         await hand.order(**BUY)
     first.process.send_signal(signal.SIGCONT)
 
-    await until(lambda: holder.knows_all(ex_id), PATIENCE, "the fill, once")
+    await holder.learns_all(ex_id, "the fill, once")
     await until(lambda: first.said("leadership lost"), PATIENCE, "the first giving way")
     assert second.process.poll() is None
 
