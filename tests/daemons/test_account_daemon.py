@@ -123,7 +123,7 @@ class Holder:
         ]
 
     async def learns_all(self, ex_id: UUID, what: str) -> None:
-        """Wait until it knows every trade that the venue has by now; the venue is asked once, as it counts questions."""
+        """Wait until it knows every trade that the venue has by now; the venue is asked once: it counts questions."""
         trades = await self.venue_trades()
         await until(lambda: self.knows(ex_id, trades), PATIENCE, what)
 
